@@ -1,0 +1,107 @@
+using System.Buffers;
+using Nave.EventLog;
+using Nave.Hub.Access;
+using Nave.Hub.Telemetry;
+using Nave.Protocol.Identities;
+
+namespace Nave.Hub.Devices;
+
+/// <summary>
+/// A connected device or module, whatever protocol it speaks: the waist between heads and the hub. A head authenticates,
+/// opens a session with <see cref="DeviceSessions"/>, speaks to it in intents, and ends it once with
+/// <see cref="EndAsync"/>. Holds everything the hot path asks for, as an immutable snapshot.
+/// </summary>
+internal sealed class DeviceSession : ILiveAccess
+{
+    private readonly DeviceSessions _home;
+    private readonly TelemetryPipeline _telemetry;
+    private readonly IDeviceChannel _channel;
+    private volatile TelemetrySender _sender;
+    private IDisposable? _watch;
+    private int _isEnded;
+
+    internal DeviceSession(DeviceSessions home, TelemetryPipeline telemetry, in SessionRequest request, SessionName name, bool holdsPlace)
+    {
+        _home = home;
+        _telemetry = telemetry;
+        _channel = request.Channel;
+        Id = request.Grant.Identity ?? throw new ArgumentException("A session needs a grant of an identity.", nameof(request));
+        Protocol = request.Protocol;
+        ModelId = request.ModelId;
+        Grant = request.Grant;
+        Name = name;
+        HoldsPlace = holdsPlace;
+        _sender = telemetry.CreateSender(Grant, ModelId);
+    }
+
+    /// <summary>Who is connected.</summary>
+    public IdentityId Id { get; }
+
+    /// <summary>This session's name across nodes.</summary>
+    public SessionName Name { get; }
+
+    /// <summary>By which protocol.</summary>
+    public DeviceProtocol Protocol { get; }
+
+    /// <summary>The DTDL model that the device announced, or null.</summary>
+    public string? ModelId { get; }
+
+    /// <summary>False for an HTTP request, which never takes the connection's place.</summary>
+    public bool HoldsPlace { get; }
+
+    /// <inheritdoc/>
+    public AccessGrant Grant { get; private set; }
+
+    /// <summary>
+    /// Takes a telemetry message into the open batch of the log. Copies the body; never waits. The caller acknowledges
+    /// when the position is committed, which <paramref name="waiter"/> hears, and waits with
+    /// <see cref="WaitForRoomAsync"/> when told to.
+    /// </summary>
+    public TelemetryResult TrySendTelemetry(TelemetryProperties properties, in ReadOnlySequence<byte> body, ICommitWaiter? waiter) =>
+        _telemetry.TryAppend(_sender, properties, body, waiter);
+
+    /// <summary>Completes when a message that met a full batch may be tried again.</summary>
+    public ValueTask WaitForRoomAsync(CancellationToken stopping) => _telemetry.WaitForRoomAsync(stopping);
+
+    /// <summary>Replaces the grant after the device renewed its token in place (AMQP).</summary>
+    public void Renew(AccessGrant grant)
+    {
+        Grant = grant;
+        _sender = _telemetry.CreateSender(grant, ModelId);
+    }
+
+    /// <inheritdoc/>
+    public void Revoke(CloseReason reason) => _channel.Close(reason);
+
+    /// <summary>Another session has the place: close without giving it back.</summary>
+    internal void TakenOver() => _channel.Close(CloseReason.TakenOver);
+
+    internal void WatchedBy(IDisposable watch) => _watch = watch;
+
+    /// <summary>The connection is over. Gives the place back if this session still has it. Idempotent.</summary>
+    public async ValueTask EndAsync(CloseReason reason)
+    {
+        if (Interlocked.Exchange(ref _isEnded, 1) == 0)
+        {
+            _watch?.Dispose();
+            await _home.EndedAsync(this, reason);
+        }
+    }
+}
+
+/// <summary>What a head asks for when a device has been admitted.</summary>
+/// <param name="Grant">What <see cref="AccessControl.AdmitDeviceAsync"/> gave.</param>
+/// <param name="Protocol">The head's protocol.</param>
+/// <param name="Channel">The way back.</param>
+/// <param name="ModelId">From the MQTT user name; null elsewhere.</param>
+internal readonly record struct SessionRequest(AccessGrant Grant, DeviceProtocol Protocol, IDeviceChannel Channel, string? ModelId = null);
+
+/// <summary>How a device is connected.</summary>
+internal enum DeviceProtocol
+{
+    Mqtt,
+    MqttWs,
+    Amqp,
+    AmqpWs,
+    Https,
+}

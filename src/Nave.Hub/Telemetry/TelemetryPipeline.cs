@@ -1,0 +1,82 @@
+using System.Buffers;
+using Nave.EventLog;
+using Nave.Hub.Access;
+using Nave.Protocol;
+using Nave.Protocol.Errors;
+using Nave.Protocol.Messages;
+
+namespace Nave.Hub.Telemetry;
+
+/// <summary>
+/// The way in for telemetry: limit, stamp, append. No actor and no SQL in it: everything it asks for is in the
+/// sender's snapshot (design.md, "The hot path has no actor in it").
+/// </summary>
+internal sealed class TelemetryPipeline(IEventLog log, TelemetryStreams streams)
+{
+    private long _messages;
+    private long _bytes;
+    private long _refused;
+
+    /// <summary>Messages taken since the start, for metrics.</summary>
+    public long Messages => Interlocked.Read(ref _messages);
+
+    /// <summary>Body and property bytes taken since the start, for metrics.</summary>
+    public long Bytes => Interlocked.Read(ref _bytes);
+
+    /// <summary>Messages refused since the start, for metrics.</summary>
+    public long Refused => Interlocked.Read(ref _refused);
+
+    /// <summary>What is stamped on every message of a session, encoded once.</summary>
+    public TelemetrySender CreateSender(AccessGrant grant, string? modelId)
+    {
+        var id = grant.Identity ?? throw new ArgumentException("Telemetry has a sender.", nameof(grant));
+        var partition = PartitionOfDevice.Of(id.Device.Value, streams.Telemetry.Partitions);
+        return new TelemetrySender(
+            new LogPartition(streams.Telemetry.Id, (ushort)partition),
+            EventEncoding.EncodeSenderBlock(
+                id.Device.Value, id.Module?.Value, grant.GenerationId, grant.AuthMethod, source: "Telemetry", modelId));
+    }
+
+    /// <summary>Takes one message into the open batch.</summary>
+    public TelemetryResult TryAppend(
+        TelemetrySender sender, TelemetryProperties properties, in ReadOnlySequence<byte> body, ICommitWaiter? waiter)
+    {
+        var counted = body.Length + properties.CountedBytes;
+        if (counted > HubLimits.MaxTelemetryBytes)
+        {
+            Interlocked.Increment(ref _refused);
+            return new TelemetryResult(AppendOutcome.Refused, default, HubFailures.MessageTooLarge);
+        }
+
+        Span<byte> dataHeader = stackalloc byte[EventEncoding.MaxDataHeaderBytes];
+        var record = new RecordParts(
+            sender.Block.Span,
+            properties.Encoded.Span,
+            dataHeader[..EventEncoding.WriteDataHeader(dataHeader, body.Length)],
+            body);
+        var outcome = log.TryAppend(sender.Partition, record, waiter, out var position);
+        switch (outcome)
+        {
+            case AppendOutcome.Taken:
+                Interlocked.Increment(ref _messages);
+                Interlocked.Add(ref _bytes, counted);
+                return new TelemetryResult(outcome, position, null);
+            case AppendOutcome.Refused:
+                Interlocked.Increment(ref _refused);
+                return new TelemetryResult(outcome, default, HubFailures.Unavailable);
+            default:
+                return new TelemetryResult(outcome, default, null);
+        }
+    }
+
+    /// <summary>Completes when the open batch may have room again.</summary>
+    public ValueTask WaitForRoomAsync(CancellationToken stopping) => log.WaitForRoomAsync(stopping);
+}
+
+/// <summary>What a session's messages have in common.</summary>
+/// <param name="Partition">One device's telemetry always lands in one partition.</param>
+/// <param name="Block">The sender block of <see cref="EventEncoding"/>.</param>
+internal sealed record TelemetrySender(LogPartition Partition, ReadOnlyMemory<byte> Block);
+
+/// <summary>What became of a message: taken with a position, to be tried again when there is room, or refused with a failure.</summary>
+internal readonly record struct TelemetryResult(AppendOutcome Outcome, LogPosition Position, HubFailure? Failure);

@@ -1,0 +1,13 @@
+using Nave.EventLog;
+
+namespace Nave.Hub.Telemetry;
+
+/// <summary>The streams that the hub keeps in its log, with their stable ids.</summary>
+internal sealed class TelemetryStreams(int telemetryPartitions)
+{
+    /// <summary>The built-in endpoint: <c>messages/events</c>.</summary>
+    public LogStream Telemetry { get; } = new(1, "events", telemetryPartitions);
+
+    /// <summary>All of them, for opening the log.</summary>
+    public IReadOnlyList<LogStream> All => [Telemetry];
+}

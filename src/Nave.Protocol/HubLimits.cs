@@ -1,0 +1,50 @@
+namespace Nave.Protocol;
+
+/// <summary>The service's limits, each with its source. Where a hub may lift one, the option's default is taken from here.</summary>
+public static class HubLimits
+{
+    /// <summary>Body + system property values + application property names and values of a device-to-cloud message, in bytes (spec/device-mqtt.md 3 rule 7).</summary>
+    public const int MaxTelemetryBytes = 262_144;
+
+    /// <summary>A CONNECT packet, in bytes (design.md 4).</summary>
+    public const int MaxConnectBytes = 64 * 1024;
+
+    /// <summary>A SAS token, in bytes (spec/security.md 2.1).</summary>
+    public const int MaxTokenBytes = 4096;
+
+    /// <summary>Message id, in characters (spec/device-mqtt.md 4).</summary>
+    public const int MaxMessageIdLength = 128;
+
+    /// <summary>Devices in one bulk request or list (spec/service-rest.md 4.4).</summary>
+    public const int MaxBulkDevices = 100;
+
+    /// <summary>Devices in one list answer (spec/service-rest.md 4.3).</summary>
+    public const int MaxListedDevices = 1000;
+
+    /// <summary>Modules on one device (spec/service-rest.md 5).</summary>
+    public const int MaxModulesPerDevice = 50;
+
+    /// <summary>Devices and modules of a hub (spec/service-rest.md 4.2).</summary>
+    public const int MaxIdentities = 1_000_000;
+
+    /// <summary>Shared access policies of a hub (spec/security.md 4).</summary>
+    public const int MaxPolicies = 16;
+
+    /// <summary>Consumer groups of the events endpoint, $Default included (spec/events-endpoint.md 7).</summary>
+    public const int MaxConsumerGroups = 20;
+
+    /// <summary>Readers without owner level per consumer group and partition (spec/events-endpoint.md 3.2).</summary>
+    public const int MaxReadersPerPartition = 5;
+
+    /// <summary>Filters of one MQTT session at a time; the documented five, with room for samples that subscribe to more (spec/device-mqtt.md 5).</summary>
+    public const int MaxMqttSubscriptions = 50;
+
+    /// <summary>TLS handshake, in seconds (design.md 4).</summary>
+    public const int HandshakeTimeoutSeconds = 10;
+
+    /// <summary>From the end of the handshake until a peer is authenticated, in seconds (design.md 4).</summary>
+    public const int AuthenticationTimeoutSeconds = 10;
+
+    /// <summary>Upper bound of the server-side MQTT keep-alive timeout, in seconds (spec/device-mqtt.md 2.3).</summary>
+    public const int MaxKeepAliveTimeoutSeconds = 1767;
+}
