@@ -1,0 +1,21 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Nave.Bench.Load;
+using Nave.Bench.Scenarios;
+
+namespace Nave.Bench;
+
+/// <summary>How results and credentials read as JSON.</summary>
+[JsonSerializable(typeof(DeviceCredential))]
+[JsonSerializable(typeof(LoadReport))]
+[JsonSerializable(typeof(ScenarioReport))]
+internal sealed partial class BenchJson : JsonSerializerContext
+{
+    public static BenchJson Lines { get; } = new(new JsonSerializerOptions(JsonSerializerDefaults.Web));
+
+    public static BenchJson Indented { get; } = new(new JsonSerializerOptions(JsonSerializerDefaults.Web)
+    {
+        WriteIndented = true,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    });
+}

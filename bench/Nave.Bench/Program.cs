@@ -1,0 +1,27 @@
+using System.CommandLine;
+using Nave.Bench.Floor;
+using Nave.Bench.Load;
+using Nave.Bench.Scenarios;
+
+if (!OperatingSystem.IsLinux())
+{
+    await Console.Error.WriteLineAsync("The bench measures with Linux's epoll and /proc: it runs on Linux only.");
+    return 1;
+}
+
+var root = new RootCommand("Measures Nave beside its peers and beside the floor, in one run.")
+{
+    IngestCommand.Create(), LoadCommand.Create(), FloorCommand.Create(),
+};
+var parsed = root.Parse(args);
+if (parsed.Errors.Count > 0)
+{
+    foreach (var error in parsed.Errors)
+    {
+        await Console.Error.WriteLineAsync(error.Message);
+    }
+
+    return 2;
+}
+
+return await parsed.InvokeAsync();

@@ -1,0 +1,100 @@
+using System.Diagnostics;
+using Nave.Bench.Linux;
+
+namespace Nave.Bench.Scenarios;
+
+/// <summary>A process that the bench started: ends with it, politely first.</summary>
+internal sealed class ChildProcess : IAsyncDisposable
+{
+    private const int KeptLines = 20;
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(12); // A hub has 10 s to stop.
+
+    private readonly Process _process;
+    private readonly Queue<string> _lastErrors = [];
+
+    private ChildProcess(Process process)
+    {
+        _process = process;
+        process.ErrorDataReceived += (_, line) => Keep(line.Data);
+        process.BeginErrorReadLine();
+    }
+
+    public int Id => _process.Id;
+
+    public bool HasExited => _process.HasExited;
+
+    public int ExitCode => _process.ExitCode;
+
+    public StreamReader Output => _process.StandardOutput;
+
+    /// <summary>The last lines of its standard error.</summary>
+    public string LastErrors
+    {
+        get
+        {
+            lock (_lastErrors)
+            {
+                return string.Join(Environment.NewLine, _lastErrors);
+            }
+        }
+    }
+
+    public static ChildProcess Start(string program, params IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        return new ChildProcess(Process.Start(start) ?? throw new IOException($"{program} did not start"));
+    }
+
+    /// <summary>Starts another role of this very program.</summary>
+    public static ChildProcess StartOwn(params IEnumerable<string> arguments)
+    {
+        var program = Environment.ProcessPath!; // Known on Linux.
+        return Path.GetFileNameWithoutExtension(program) is "dotnet"
+            ? Start(program, [Path.Combine(AppContext.BaseDirectory, "nave-bench.dll"), .. arguments])
+            : Start(program, arguments);
+    }
+
+    public Task WaitForExitAsync(CancellationToken stopping) => _process.WaitForExitAsync(stopping);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+        {
+            _ = Libc.Kill(_process.Id, Libc.SignalTerminate);
+            using var limit = new CancellationTokenSource(StopLimit);
+            try
+            {
+                await _process.WaitForExitAsync(limit.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                _process.Kill();
+                await _process.WaitForExitAsync(CancellationToken.None);
+            }
+        }
+
+        _process.Dispose();
+    }
+
+    private void Keep(string? line)
+    {
+        if (line is null)
+        {
+            return;
+        }
+
+        lock (_lastErrors)
+        {
+            _lastErrors.Enqueue(line);
+            if (_lastErrors.Count > KeptLines)
+            {
+                _lastErrors.Dequeue();
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+using System.Globalization;
+using System.Text.Json;
+using Nave.Bench.Load;
+using Spectre.Console;
+
+namespace Nave.Bench.Scenarios;
+
+/// <summary>A case of a scenario: what it is called, and the generator's arguments for it.</summary>
+internal sealed record ScenarioCase(string Name, IReadOnlyList<string> LoadArguments);
+
+/// <summary>
+/// Runs every peer under every case, round after round, so that what the machine does meanwhile meets all of them.
+/// Each run has a fresh server and a fresh generator process.
+/// </summary>
+internal sealed class InterleavedRuns(
+    IReadOnlyList<IPeer> peers, IReadOnlyList<ScenarioCase> cases, int rounds, PeerSetting setting, IAnsiConsole progress)
+{
+    public async Task<IReadOnlyList<PeerRun>> RunAsync(CancellationToken stopping)
+    {
+        var runs = new List<PeerRun>();
+        var all = rounds * cases.Count * peers.Count;
+        var begun = setting.Time.GetTimestamp();
+        for (var round = 1; round <= rounds; round++)
+        {
+            foreach (var one in cases)
+            {
+                foreach (var peer in peers)
+                {
+                    var report = await RunOneAsync(peer, one, stopping);
+                    runs.Add(new PeerRun(peer.Name, one.Name, round, report));
+                    var left = setting.Time.GetElapsedTime(begun) / runs.Count * (all - runs.Count);
+                    progress.MarkupLineInterpolated(CultureInfo.InvariantCulture,
+                        $"[grey]{runs.Count,3}/{all}, {left:m\\:ss} left[/]  round {round}, {one.Name}, {peer.Name}: {report.AcknowledgedPerSecond:N0}/s, {report.Server?.CpuSecondsPerMillion:0.0} CPU-s/M, p99 {report.Acknowledgement.P99Ms:0.0} ms{Trouble(report)}");
+                }
+            }
+        }
+
+        return runs;
+    }
+
+    private static string Trouble(LoadReport report) =>
+        report.Errors is 0 ? string.Empty : $", {report.Errors} errors ({report.FirstError})";
+
+    private async Task<LoadReport> RunOneAsync(IPeer peer, ScenarioCase one, CancellationToken stopping)
+    {
+        await using var server = await peer.StartAsync(setting, stopping);
+        await using var generator = ChildProcess.StartOwn([
+            "load",
+            "--json",
+            "--port", server.Port.ToString(CultureInfo.InvariantCulture),
+            "--server-pid", server.ProcessId.ToString(CultureInfo.InvariantCulture),
+            .. server.LoadArguments,
+            .. one.LoadArguments,
+        ]);
+        var json = await generator.Output.ReadToEndAsync(stopping);
+        await generator.WaitForExitAsync(stopping);
+        if (server.HasExited)
+        {
+            throw new PeerUnavailableException($"{peer.Name} ended during the run: {server.LastErrors}");
+        }
+
+        return json.Length > 0
+            && JsonSerializer.Deserialize(json, BenchJson.Lines.LoadReport) is { } report
+                ? report
+                : throw new PeerUnavailableException($"the generator failed against {peer.Name}: {generator.LastErrors}");
+    }
+}
