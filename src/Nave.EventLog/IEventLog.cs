@@ -44,7 +44,10 @@ public interface IEventLog : IAsyncDisposable
     /// <summary>What is in a partition now, as far as it is committed.</summary>
     PartitionState GetState(LogPartition partition);
 
-    /// <summary>Opens a reader that begins at the first committed record which satisfies the start position.</summary>
+    /// <summary>
+    /// Opens a reader that begins at the first record which satisfies the start position, be it there already or still
+    /// to come.
+    /// </summary>
     ValueTask<IPartitionReader> OpenReaderAsync(LogPartition partition, ReadFrom from, CancellationToken stopping);
 }
 
@@ -60,6 +63,7 @@ public interface IPartitionReader : IDisposable
     /// A reader whose place has been dropped by retention continues at the oldest record.
     /// </summary>
     /// <exception cref="LogCorruptException">A stored record does not match its checksum.</exception>
+    /// <exception cref="LogFailedException">The log was closed.</exception>
     ValueTask<RecordBatch> ReadAsync(int maxRecords, CancellationToken stopping);
 }
 
@@ -80,12 +84,17 @@ public interface ICommitWaiter
 /// <param name="Id">Stable number of the stream on disk.</param>
 /// <param name="Name">For people and for settings.</param>
 /// <param name="Partitions">1 to <see cref="LogLimits.MaxPartitions"/>; fixed for the life of the data.</param>
-public sealed record LogStream(ushort Id, string Name, int Partitions);
+/// <param name="Retention">How long its records are kept at least; null: as long as the log's default says.</param>
+public sealed record LogStream(ushort Id, string Name, int Partitions, TimeSpan? Retention = null);
 
 /// <summary>One partition of one stream.</summary>
 public readonly record struct LogPartition(ushort Stream, ushort Partition);
 
-/// <summary>A place in the log's order of commits; comparable, opaque otherwise.</summary>
+/// <summary>
+/// A place in the log's order of commits; comparable, opaque otherwise. All records of one batch share one position.
+/// The position of a batch that failed is never used again: <see cref="IEventLog.Committed"/> may pass it later
+/// without its records, which is why a failure is told to the waiters, once.
+/// </summary>
 public readonly record struct LogPosition(long Value) : IComparable<LogPosition>
 {
     /// <inheritdoc/>
@@ -137,6 +146,12 @@ public sealed class LogFailedException(LogFault fault) : IOException(fault.Messa
     /// <summary>Why.</summary>
     public LogFault Fault { get; } = fault;
 }
+
+/// <summary>
+/// The log can't be opened as it was asked for: another partition count than the data has, or data of a newer program.
+/// The message says what, where, and how to mend it. Nothing was changed on disk.
+/// </summary>
+public sealed class LogOpenException(string message) : IOException(message);
 
 /// <summary>Stored bytes are not what was written. Never repaired silently; the file is kept.</summary>
 public sealed class LogCorruptException(string message) : IOException(message);
@@ -216,6 +231,9 @@ public static class LogLimits
 {
     /// <summary>Partitions of a stream: design.md, "1 to 32".</summary>
     public const int MaxPartitions = 32;
+
+    /// <summary>Streams of a log: a segment header holds 16 bytes for each partition of each.</summary>
+    public const int MaxStreams = 64;
 
     /// <summary>The longest record: a 256 KB message with its annotations and enrichments, rounded up.</summary>
     public const int MaxRecordBytes = 1024 * 1024;

@@ -1,0 +1,172 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Nave.EventLog;
+
+/// <summary>A log's directory on a real file system.</summary>
+public sealed class LogDirectory : ILogFiles
+{
+    private const int NoSpaceLeft = 28; // ENOSPC
+    private const int QuotaExceeded = 122; // EDQUOT
+    private const int WindowsDiskFull = unchecked((int)0x80070070);
+
+    /// <summary>Creates the directory where it doesn't exist yet.</summary>
+    public LogDirectory(string path)
+    {
+        Location = Path.GetFullPath(path);
+        if (!Directory.Exists(Location))
+        {
+            Directory.CreateDirectory(Location);
+            PosixFile.SyncDirectory(Path.GetDirectoryName(Location) ?? Location);
+        }
+    }
+
+    /// <inheritdoc/>
+    public string Location { get; }
+
+    /// <inheritdoc/>
+    public long FreeBytes => new DriveInfo(Location).AvailableFreeSpace;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> List() => [.. Directory.EnumerateFiles(Location).Select(path => Path.GetFileName(path))];
+
+    /// <inheritdoc/>
+    public ILogFile Create(string name, LogStep step) => OpenFile(name, FileMode.Create);
+
+    /// <inheritdoc/>
+    public ILogFile Open(string name) => OpenFile(name, FileMode.Open);
+
+    /// <inheritdoc/>
+    public void Rename(string name, string newName, LogStep step) => File.Move(PathOf(name), PathOf(newName), overwrite: true);
+
+    /// <inheritdoc/>
+    public void Delete(string name, LogStep step) => File.Delete(PathOf(name));
+
+    /// <inheritdoc/>
+    public void SyncDirectory(LogStep step) => PosixFile.SyncDirectory(Location);
+
+    private string PathOf(string name) => Path.Combine(Location, name);
+
+    private RealFile OpenFile(string name, FileMode mode) =>
+        new(File.OpenHandle(PathOf(name), mode, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete));
+
+    private static bool IsDiskFull(IOException e) => e.HResult is NoSpaceLeft or QuotaExceeded or WindowsDiskFull;
+
+    private sealed class RealFile(SafeFileHandle handle) : ILogFile
+    {
+        // Zeros are synced piece by piece: a sync of the active segment must not wait for 64 MB of somebody else's.
+        private const int ZeroPieceBytes = 8 << 20;
+        private static readonly byte[] Zeros = GC.AllocateArray<byte>(256 << 10);
+
+        public long Length => RandomAccess.GetLength(handle);
+
+        public int Read(long offset, Span<byte> buffer)
+        {
+            var total = 0;
+            while (total < buffer.Length && RandomAccess.Read(handle, buffer[total..], offset + total) is > 0 and var read)
+            {
+                total += read;
+            }
+
+            return total;
+        }
+
+        public void Write(long offset, ReadOnlySpan<byte> bytes, LogStep step)
+        {
+            try
+            {
+                RandomAccess.Write(handle, bytes, offset);
+            }
+            catch (IOException e) when (IsDiskFull(e))
+            {
+                throw new LogDiskFullException(e.Message, e);
+            }
+        }
+
+        public void Zero(long offset, long length, LogStep step)
+        {
+            for (long done = 0; done < length;)
+            {
+                var piece = (int)Math.Min(Zeros.Length, length - done);
+                Write(offset + done, Zeros.AsSpan(0, piece), step);
+                done += piece;
+                if (done % ZeroPieceBytes == 0)
+                {
+                    Sync(step);
+                }
+            }
+        }
+
+        public void Sync(LogStep step) => PosixFile.SyncData(handle);
+
+        public void Dispose() => handle.Dispose();
+    }
+}
+
+/// <summary>The three system calls that .NET has no name for.</summary>
+internal static partial class PosixFile
+{
+    private const int Interrupted = 4; // EINTR
+
+    /// <summary>fdatasync where there is one: a zero-filled file then has no metadata to journal.</summary>
+    public static void SyncData(SafeFileHandle file)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            RandomAccess.FlushToDisk(file);
+            return;
+        }
+
+        while (FDataSync(file) != 0)
+        {
+            ThrowUnlessInterrupted("fdatasync");
+        }
+    }
+
+    /// <summary>Windows has no such call and needs none.</summary>
+    public static void SyncDirectory(string path)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return;
+        }
+
+        var descriptor = Open(path, 0, 0);
+        if (descriptor < 0)
+        {
+            throw new IOException($"Can't open directory {path}: {Marshal.GetLastPInvokeErrorMessage()}");
+        }
+
+        try
+        {
+            while (FSync(descriptor) != 0)
+            {
+                ThrowUnlessInterrupted("fsync of a directory");
+            }
+        }
+        finally
+        {
+            _ = Close(descriptor);
+        }
+    }
+
+    private static void ThrowUnlessInterrupted(string call)
+    {
+        if (Marshal.GetLastPInvokeError() != Interrupted)
+        {
+            throw new IOException($"{call} failed: {Marshal.GetLastPInvokeErrorMessage()}");
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
+    private static partial int FDataSync(SafeFileHandle file);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static partial int FSync(int file);
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags, int mode);
+
+    [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
+    private static partial int Close(int file);
+}

@@ -1,0 +1,67 @@
+using System.Globalization;
+using Nave.EventLog.Format;
+
+namespace Nave.EventLog.Segments;
+
+/// <summary>One segment file of the log, as all threads see it. Everything but <see cref="End"/> and the index is fixed.</summary>
+internal sealed class Segment(SegmentHeader header, PartitionMarks marks, long end)
+{
+    private long _end = end;
+    private SegmentIndex? _index;
+
+    public SegmentHeader Header { get; } = header;
+
+    public long Id => Header.Identity.Id;
+
+    public string Name { get; } = SegmentNames.Segment(header.Identity.Id);
+
+    /// <summary>The state of all partitions before the segment's first frame.</summary>
+    public PartitionMarks Marks { get; } = marks;
+
+    public long FirstFrameOffset => Header.Bytes;
+
+    /// <summary>Where committed frames end. Readers go no further.</summary>
+    public long End
+    {
+        get => Volatile.Read(ref _end);
+        set => Volatile.Write(ref _end, value);
+    }
+
+    /// <summary>Null while it isn't in memory.</summary>
+    public SegmentIndex? Index
+    {
+        get => Volatile.Read(ref _index);
+        set => Volatile.Write(ref _index, value);
+    }
+}
+
+/// <summary>What the files of a log are called.</summary>
+internal static class SegmentNames
+{
+    public const string SegmentSuffix = ".log";
+    public const string IndexSuffix = ".index";
+
+    /// <summary>Zero-filled and synced, to become a segment.</summary>
+    public const string SpareSuffix = ".spare";
+
+    /// <summary>A spare that is still being filled: worthless after a restart.</summary>
+    public const string FillingSuffix = ".filling";
+
+    public static string Segment(long id) => Numbered(id, SegmentSuffix);
+
+    public static string Index(long id) => Numbered(id, IndexSuffix);
+
+    public static string Spare(long number) => Numbered(number, SpareSuffix);
+
+    public static string Filling(long number) => Numbered(number, FillingSuffix);
+
+    /// <summary>Reads the number of a name with this suffix.</summary>
+    public static bool TryParse(string name, string suffix, out long number)
+    {
+        number = 0;
+        return name.EndsWith(suffix, StringComparison.Ordinal)
+            && long.TryParse(name.AsSpan(0, name.Length - suffix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out number);
+    }
+
+    private static string Numbered(long number, string suffix) => number.ToString("D12", CultureInfo.InvariantCulture) + suffix;
+}
