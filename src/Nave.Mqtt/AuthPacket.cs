@@ -4,7 +4,9 @@ namespace Nave.Mqtt;
 
 /// <summary>AUTH (MQTT 5 3.15): a step of an enhanced authentication, either way.</summary>
 /// <param name="Reason">Success, continue or re-authenticate.</param>
-/// <param name="Properties">With an authentication method unless the packet is empty. Holds credentials: never log it.</param>
+/// <param name="Properties">
+/// With an authentication method unless the packet is empty. Holds credentials: never log it.
+/// </param>
 public readonly record struct AuthPacket(ReasonCode Reason = ReasonCode.Success, MqttProperties? Properties = null)
 {
     /// <summary>Reads the packet.</summary>

@@ -1,8 +1,8 @@
 namespace Nave.Mqtt;
 
 /// <summary>
-/// The first two fields of CONNECT, which every version has. Read them before the rest: a server answers a level it does
-/// not speak with CONNACK 1 (MQTT-3.1.2-2), whatever follows.
+/// The first two fields of CONNECT, which every version has. Read them before the rest: a server answers a level it
+/// does not speak with CONNACK 1 (MQTT-3.1.2-2), whatever follows.
 /// </summary>
 /// <param name="Name">"MQTT"; 3.1 said "MQIsdp". Chosen by a stranger.</param>
 /// <param name="Level">3, 4 or 5, or anything else.</param>
@@ -25,6 +25,7 @@ public readonly record struct ConnectProtocol(string Name, byte Level)
     internal static ConnectProtocol Read(ref BodyReader reader)
     {
         var name = reader.ReadUtf8();
-        return new ConnectProtocol(name.SequenceEqual("MQTT"u8) ? Mqtt : Utf8Text.Strict.GetString(name), reader.ReadByte());
+        return new ConnectProtocol(
+            name.SequenceEqual("MQTT"u8) ? Mqtt : Utf8Text.Strict.GetString(name), reader.ReadByte());
     }
 }

@@ -62,7 +62,7 @@ public readonly ref struct PublishPacket
         var properties = version is MqttVersion.V5
             ? PropertyReader.ReadChecked(ref reader, PropertyScope.Publish)
             : default;
-        CheckTopic(topic, properties);
+        CheckTopic(topic, properties, version);
 
         return new PublishPacket
         {
@@ -93,7 +93,8 @@ public readonly ref struct PublishPacket
         var bodyBytes = checked((int)(headerBytes + Payload.Length));
 
         var span = output.GetSpan(5 + headerBytes);
-        span[0] = (byte)(((int)PacketType.Publish << 4) | (Dup ? DupFlag : 0) | (Qos << QosShift) | (Retain ? RetainFlag : 0));
+        var flags = (Dup ? DupFlag : 0) | (Qos << QosShift) | (Retain ? RetainFlag : 0);
+        span[0] = (byte)(((int)PacketType.Publish << 4) | flags);
         var written = 1 + VariableByteInteger.Write(span[1..], bodyBytes);
         BinaryPrimitives.WriteUInt16BigEndian(span[written..], (ushort)Topic.Length);
         Topic.CopyTo(span[(written + 2)..]);
@@ -119,9 +120,9 @@ public readonly ref struct PublishPacket
     }
 
     // MQTT 5 3.3.2.3.4: an alias stands for the topic, which may then be empty.
-    private static void CheckTopic(ReadOnlySpan<byte> topic, ReadOnlySpan<byte> properties)
+    private static void CheckTopic(ReadOnlySpan<byte> topic, ReadOnlySpan<byte> properties, MqttVersion version)
     {
-        if (!topic.IsEmpty)
+        if (!topic.IsEmpty || version is MqttVersion.V311)
         {
             TopicName.Check(topic);
             return;
@@ -135,7 +136,7 @@ public readonly ref struct PublishPacket
             }
         }
 
-        throw new MalformedPacketException(MqttRule.TopicEmpty, ReasonCode.ProtocolError);
+        throw new MalformedPacketException(MqttRule.TopicAliasMissing, ReasonCode.ProtocolError);
     }
 
     /// <summary>Everything before the payload, in one piece.</summary>
@@ -182,7 +183,7 @@ public readonly ref struct PublishPacket
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Qos, 2);
         if (Qos is 0 ? Dup || PacketId is not 0 : PacketId is 0)
         {
-            throw new ArgumentException("Packet identifier and DUP belong to QoS 1 and 2, and the identifier is not zero.");
+            throw new ArgumentException("Packet identifier (not zero) and DUP belong to QoS 1 and 2.");
         }
 
         if (version is MqttVersion.V311 && !PropertyBytes.IsEmpty)

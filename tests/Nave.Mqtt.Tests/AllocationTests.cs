@@ -25,6 +25,38 @@ public sealed class AllocationTests
         Assert.Equal(0, allocated);
     }
 
+    [Fact]
+    public void The_smallest_fields_grow_no_more_than_the_decision_says()
+    {
+        const int limit = 65_536;
+        var userProperties = Enumerable.Repeat(Bytes.FromHex("26 0001 6b 0000"), 10_000).SelectMany(b => b).ToArray();
+        var filters = Enumerable.Repeat(Bytes.FromHex("0001 61 00"), 16_000).SelectMany(b => b).ToArray();
+        byte[] connect = [.. Bytes.FromHex("0004 4d515454 05 02 003c e0d403"), .. userProperties, 0, 1, 97];
+        byte[] subscribe = [.. Bytes.FromHex("0001"), .. filters];
+
+        Assert.InRange(Allocated(0x10, connect, MqttVersion.V5), 1, 32 * limit);
+        Assert.InRange(Allocated(0x82, subscribe, MqttVersion.V311), 1, 32 * limit);
+    }
+
+    [Fact]
+    public void A_message_full_of_properties_allocates_nothing()
+    {
+        var userProperties = Enumerable.Repeat(Bytes.FromHex("26 0001 6b 0000"), 10_000).SelectMany(b => b).ToArray();
+
+        Assert.Equal(0, Allocated(0x30, [.. Bytes.FromHex("0001 74 e0d403"), .. userProperties], MqttVersion.V5));
+    }
+
+    private static long Allocated(byte first, byte[] body, MqttVersion version)
+    {
+        byte[] length = [(byte)(body.Length | 0x80), (byte)((body.Length >> 7) | 0x80), (byte)(body.Length >> 14)];
+        var frame = AnyPacket.FrameOf(Bytes.OnePiece([first, .. length, .. body]));
+        AnyPacket.Read(frame, version); // Once before, so that everything is compiled.
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        AnyPacket.Read(frame, version);
+        return GC.GetAllocatedBytesForCurrentThread() - before;
+    }
+
     private static ReadOnlySequence<byte> Receive(int pieceBytes)
     {
         var output = new ArrayBufferWriter<byte>();

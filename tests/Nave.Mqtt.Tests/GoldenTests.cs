@@ -5,7 +5,7 @@ namespace Nave.Mqtt.Tests;
 
 public sealed class GoldenTests
 {
-    public static TheoryData<GoldenPacket> Packets => [.. GoldenPackets311.All];
+    public static TheoryData<GoldenPacket> Packets => [.. GoldenPackets311.All, .. GoldenPackets5.All];
 
     [Theory]
     [MemberData(nameof(Packets))]

@@ -26,10 +26,14 @@ public sealed class MqttProperties
     /// <summary>What the answer repeats. PUBLISH, will.</summary>
     public ReadOnlyMemory<byte>? CorrelationData { get; init; }
 
-    /// <summary>Which subscriptions matched (PUBLISH, any number) or the identifier to be told then (SUBSCRIBE, one).</summary>
+    /// <summary>
+    /// Which subscriptions matched (PUBLISH, any number) or the identifier to be told then (SUBSCRIBE, one).
+    /// </summary>
     public IReadOnlyList<int> SubscriptionIdentifiers { get; init; } = [];
 
-    /// <summary>Seconds that the session outlives the connection; 0xFFFFFFFF for ever. CONNECT, CONNACK, DISCONNECT.</summary>
+    /// <summary>
+    /// Seconds that the session outlives the connection; 0xFFFFFFFF for ever. CONNECT, CONNACK, DISCONNECT.
+    /// </summary>
     public uint? SessionExpiryInterval { get; init; }
 
     /// <summary>CONNACK.</summary>
@@ -199,7 +203,9 @@ public sealed class MqttProperties
         }
     }
 
-    /// <summary>The properties in their wire form, without their length: for <see cref="PublishPacket.PropertyBytes"/>.</summary>
+    /// <summary>
+    /// The properties in their wire form, without their length: for <see cref="PublishPacket.PropertyBytes"/>.
+    /// </summary>
     /// <exception cref="ArgumentException">One of them does not belong into PUBLISH, or has no legal value.</exception>
     public byte[] EncodeForPublish()
     {
