@@ -7,6 +7,7 @@ namespace Nave.Bench;
 
 /// <summary>How results and credentials read as JSON.</summary>
 [JsonSerializable(typeof(DeviceCredential))]
+[JsonSerializable(typeof(HubConnection))]
 [JsonSerializable(typeof(LoadReport))]
 [JsonSerializable(typeof(ScenarioReport))]
 internal sealed partial class BenchJson : JsonSerializerContext

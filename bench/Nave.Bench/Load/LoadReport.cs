@@ -27,6 +27,7 @@ internal sealed record ServerReport(
 }
 
 /// <summary>What one run of the generator saw.</summary>
+/// <param name="OtherCores">Cores that neither server nor generator used: other work on the machine meanwhile.</param>
 internal sealed record LoadReport(
     string Target,
     int Qos,
@@ -48,6 +49,7 @@ internal sealed record LoadReport(
     long Unexpected,
     string? FirstError,
     double GeneratorCpuSecondsPerMillion,
+    double OtherCores,
     ServerReport? Server)
 {
     public long Errors => ConnectErrors + Disconnects + Unanswered + Unexpected;

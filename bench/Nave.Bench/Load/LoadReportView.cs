@@ -35,7 +35,9 @@ internal static class LoadReportView
                     + $"({server.ResidentBytesPerConnection:N0} bytes each), {server.ResidentBytesAtEnd / MiB:0.0} at the end");
         }
 
-        table.AddRow("generator CPU", $"{report.GeneratorCpuSecondsPerMillion:0.00} s per million messages");
+        table.AddRow(
+            "generator CPU",
+            $"{report.GeneratorCpuSecondsPerMillion:0.00} s per million messages; other work took {report.OtherCores:0.00} cores");
         table.AddRow(
             "errors",
             report.Errors is 0

@@ -143,7 +143,16 @@ internal sealed class LoadRun(LoadOptions options, TimeProvider time)
             lanes.Select(lane => lane.FirstError).FirstOrDefault(error => error is not null),
             GeneratorCpuSecondsPerMillion: PerMillion(
                 CpuSeconds(_clock.AtMeasureStart.Generator, _clock.AtMeasureEnd.Generator), done),
+            OtherCores(measured),
             Server(done, connected));
+    }
+
+    private double OtherCores(double measuredSeconds)
+    {
+        var (start, end) = (_clock.AtMeasureStart, _clock.AtMeasureEnd);
+        var ours = CpuSeconds(start.Generator, end.Generator) + CpuSeconds(start.Server, end.Server);
+        var all = (end.Machine.Busy - start.Machine.Busy).TotalSeconds;
+        return measuredSeconds is 0 ? 0 : Math.Round(Math.Max((all - ours) / measuredSeconds, 0), 2);
     }
 
     private ServerReport? Server(long done, int connected)

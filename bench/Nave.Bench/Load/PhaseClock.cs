@@ -75,12 +75,13 @@ internal sealed class PhaseClock(LoadOptions options)
 
     private static TimeSpan Since(Snapshot snapshot, long now) => Stopwatch.GetElapsedTime(snapshot.At, now);
 
-    /// <summary>A moment, and what server and generator had used by then.</summary>
-    internal readonly record struct Snapshot(long At, ProcessSample? Server, ProcessSample? Generator)
+    /// <summary>A moment, and what server, generator and machine had used by then.</summary>
+    internal readonly record struct Snapshot(long At, ProcessSample? Server, ProcessSample? Generator, MachineSample Machine)
     {
         public static Snapshot Take(int? serverPid) => new(
             Stopwatch.GetTimestamp(),
             serverPid is { } pid ? ProcessSample.Read(pid) : null,
-            ProcessSample.Read(Environment.ProcessId));
+            ProcessSample.Read(Environment.ProcessId),
+            MachineSample.Read());
     }
 }

@@ -27,7 +27,7 @@ internal sealed class ChildProcess : IAsyncDisposable
 
     public StreamReader Output => _process.StandardOutput;
 
-    /// <summary>The last lines of its standard error.</summary>
+    /// <summary>The last lines of its standard error, and of its drained output.</summary>
     public string LastErrors
     {
         get
@@ -57,6 +57,13 @@ internal sealed class ChildProcess : IAsyncDisposable
         return Path.GetFileNameWithoutExtension(program) is "dotnet"
             ? Start(program, [Path.Combine(AppContext.BaseDirectory, "nave-bench.dll"), .. arguments])
             : Start(program, arguments);
+    }
+
+    /// <summary>For a server that nobody listens to: a full pipe would stop it.</summary>
+    public void DrainOutput()
+    {
+        _process.OutputDataReceived += (_, line) => Keep(line.Data);
+        _process.BeginOutputReadLine();
     }
 
     public Task WaitForExitAsync(CancellationToken stopping) => _process.WaitForExitAsync(stopping);

@@ -34,6 +34,7 @@ internal sealed class IngestCommand
         Description = "directory on the disk to measure; a temporary directory in it is used and removed",
     };
 
+    private readonly Option<string?> _nave = new("--nave") { Description = "nave's program; left out: the one built beside" };
     private readonly Option<bool> _install = new("--install") { Description = "install missing peers with apt-get" };
     private readonly Option<bool> _json = new("--json") { Description = "the result as JSON on standard output" };
 
@@ -43,7 +44,7 @@ internal sealed class IngestCommand
         var command = new Command("ingest", "QoS 1 ingest: Nave beside mosquitto and the bare loop, in one run")
         {
             options._peers, options._windows, options._rounds, options._connections, options._payload, options._warmUp,
-            options._duration, options._tls, options._data, options._install, options._json,
+            options._duration, options._tls, options._data, options._nave, options._install, options._json,
         };
         command.SetAction(options.RunAsync);
         return command;
@@ -90,7 +91,7 @@ internal sealed class IngestCommand
         ParseResult parsed, string directory, IAnsiConsole progress, CancellationToken stopping)
     {
         var startedAt = TimeProvider.System.GetUtcNow();
-        var peers = PeerList.Parse(parsed.GetValue(_peers)!);
+        var peers = PeerList.Parse(parsed.GetValue(_peers)!, parsed.GetValue(_nave));
         var cases = parsed.GetValue(_windows)!.Split(',').Select(window => Case(parsed, Window(window))).ToArray();
         var setting = new PeerSetting(
             directory, parsed.GetValue(_connections), parsed.GetValue(_tls), parsed.GetValue(_install), TimeProvider.System);

@@ -51,6 +51,7 @@ internal sealed record ScenarioRow(
     Spread ResidentMiB,
     Spread ConnectsPerSecond,
     Spread GeneratorCpuSecondsPerMillion,
+    Spread OtherCores,
     long Errors,
     string? FirstError)
 {
@@ -77,6 +78,7 @@ internal sealed record ScenarioRow(
         Spread.Of(reports.Select(one => (one.Server?.ResidentBytesAtEnd ?? 0) / MiB)),
         Spread.Of(reports.Select(one => one.ConnectsPerSecond)),
         Spread.Of(reports.Select(one => one.GeneratorCpuSecondsPerMillion)),
+        Spread.Of(reports.Select(one => one.OtherCores)),
         reports.Sum(one => one.Errors),
         reports.Select(one => one.FirstError).FirstOrDefault(error => error is not null));
 

@@ -18,7 +18,7 @@ internal static class ScenarioView
             .AddColumn("server")
             .AddColumns([
                 Right("acked/s"), Right("min..max k"), Right("x mosq."), Right("x floor"), Right("CPU-s/M"), Right("x mosq."),
-                Right("p50/p99/p99.9 ms"), Right("RSS MB"), Right("gen. s/M"), Right("errors"),
+                Right("p50/p99/p99.9 ms"), Right("RSS MB"), Right("gen. s/M"), Right("other cores"), Right("errors"),
             ]);
         foreach (var rowsOfCase in report.Rows.GroupBy(row => row.Case))
         {
@@ -56,6 +56,7 @@ internal static class ScenarioView
             $"{row.P50Ms.Median:0.00}/{row.P99Ms.Median:0.0}/{row.P999Ms.Median:0.0}",
             $"{row.ResidentMiB.Median:0}",
             $"{row.GeneratorCpuSecondsPerMillion.Median:0.0}",
+            $"{row.OtherCores.Median:0.0}",
             row.Errors is 0 ? "-" : $"[red]{row.Errors}[/]");
     }
 
@@ -67,7 +68,7 @@ internal static class ScenarioView
         console.MarkupLineInterpolated(
             $"[grey]{machine.Processor}, {machine.Cores} cores, {machine.MemoryGiB} GiB, {machine.System}, Linux {machine.Kernel}, {machine.Runtime}[/]");
         console.MarkupLineInterpolated(
-            $"[grey]{disk.FileSystem} at {disk.Directory}: 4 KB fdatasync p50 {disk.SyncP50Microseconds:0} us, p99 {disk.SyncP99Microseconds:0} us. Medians; CPU-s/M: server CPU seconds per million messages.[/]");
+            $"[grey]{disk.FileSystem} at {disk.Directory}: 4 KB fdatasync p50 {disk.SyncP50Microseconds:0} us, p99 {disk.SyncP99Microseconds:0} us. Medians; CPU-s/M: server CPU seconds per million messages; gen.: the generator's; other cores: taken by other work.[/]");
     }
 
     private static string Join(IReadOnlyDictionary<string, string> pairs) =>

@@ -52,7 +52,7 @@ public sealed class LoadRunTests : IDisposable
         var report = await RunAsync(Options with { Rate = 1_000, Duration = TimeSpan.FromMilliseconds(500) });
 
         Assert.Equal(0, report.Errors);
-        Assert.InRange(report.Acknowledged / report.MeasuredSeconds, 700, 1_300);
+        Assert.InRange(report.Acknowledged / report.MeasuredSeconds, 200, 1_500); // Flat out it would be 50,000.
     }
 
     [Fact]

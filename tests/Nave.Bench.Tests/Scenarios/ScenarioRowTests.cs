@@ -48,7 +48,7 @@ public sealed class ScenarioRowTests
     {
         var latency = new LatencyReport(1, 1, 1, 1, 1, 1);
         return new PeerRun(peer, "window 10", 1, new LoadReport(
-            "x", 1, 256, 10, null, 100, 0, 100, 1, latency, 1, 1, rate, latency, 0, 0, 0, 0, null, 1,
+            "x", 1, 256, 10, null, 100, 0, 100, 1, latency, 1, 1, rate, latency, 0, 0, 0, 0, null, 1, 0,
             new ServerReport(cpu, cpu, 0, 0, 0, 0)));
     }
 }

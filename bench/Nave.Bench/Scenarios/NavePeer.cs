@@ -1,0 +1,134 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Nave.Bench.Load;
+
+namespace Nave.Bench.Scenarios;
+
+/// <summary>
+/// <c>nave up</c> as it ships: devices seeded by its configuration file, each connecting with a SAS token of its own key,
+/// ports taken free, the data directory on the disk under test.
+/// </summary>
+internal sealed class NavePeer(string? program) : IPeer
+{
+    public const string PeerName = "nave";
+    private const string ApiVersion = "2021-04-12";
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan TokenLife = TimeSpan.FromHours(1);
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
+
+    private string _program = string.Empty;
+    private int _starts;
+
+    public string Name => PeerName;
+
+    public async Task<string> PrepareAsync(PeerSetting setting, CancellationToken stopping)
+    {
+        _program = program ?? FindProgram() ?? throw new PeerUnavailableException(
+            "nave is not built: dotnet build src/Nave.Cli -c Release, or name the program with --nave");
+        await using var version = ChildProcess.Start(_program, "--version");
+        return (await version.Output.ReadLineAsync(stopping) ?? "of unknown version")
+            + (_program.Contains("/Debug/", StringComparison.Ordinal) ? " (Debug build)" : string.Empty);
+    }
+
+    public async Task<RunningPeer> StartAsync(PeerSetting setting, CancellationToken stopping)
+    {
+        var directory = Path.Combine(setting.Directory, $"nave-{_starts++}");
+        Directory.CreateDirectory(directory);
+        var configuration = Path.Combine(directory, "bench.yaml");
+        await File.WriteAllTextAsync(configuration, Configuration(setting.Devices), stopping);
+        var data = Path.Combine(directory, "data");
+        var process = ChildProcess.Start(
+            _program, "up", "--data", data, "--config", configuration, "--host", "localhost", "--dev",
+            "--mqtt-port", "0", "--mqtts-port", "0", "--amqp-port", "0", "--amqps-port", "0", "--https-port", "0",
+            "--operator-port", "0");
+        process.DrainOutput();
+
+        var hub = await WaitForHubAsync(process, Path.Combine(data, "connection.json"), setting.Time, stopping);
+        if (hub is null)
+        {
+            await process.DisposeAsync();
+            throw new PeerUnavailableException($"nave up did not become ready: {process.LastErrors}");
+        }
+
+        var credentials = Path.Combine(directory, "devices.jsonl");
+        DeviceCredential.WriteAll(credentials, Credentials(hub.HostName, setting));
+        return new RunningPeer(process, setting.Tls ? hub.Ports.Mqtts : hub.Ports.Mqtt)
+        {
+            ProcessId = hub.ProcessId,
+            LoadArguments =
+            [
+                "--credentials", credentials,
+                .. setting.Tls ? (string[])["--host", "localhost", "--tls", "--ca", hub.CaCertificate] : [],
+            ],
+        };
+    }
+
+    // The built output beside this one: the same checkout, and by preference the same build configuration.
+    private static string? FindProgram()
+    {
+        var isDebug = AppContext.BaseDirectory.Contains("/Debug/", StringComparison.Ordinal);
+        for (var at = new DirectoryInfo(AppContext.BaseDirectory); at is not null; at = at.Parent)
+        {
+            if (File.Exists(Path.Combine(at.FullName, "Nave.slnx")))
+            {
+                return new[] { isDebug ? "Debug" : "Release", "Release", "Debug" }
+                    .Select(configuration => Path.Combine(at.FullName, $"src/Nave.Cli/bin/{configuration}/net10.0/nave"))
+                    .FirstOrDefault(File.Exists);
+            }
+        }
+
+        return null;
+    }
+
+    private static async Task<HubConnection?> WaitForHubAsync(
+        ChildProcess process, string connectionFile, TimeProvider time, CancellationToken stopping)
+    {
+        var begun = time.GetTimestamp();
+        using var ticks = new PeriodicTimer(Interval, time);
+        while (!process.HasExited && time.GetElapsedTime(begun) < StartLimit)
+        {
+            if (File.Exists(connectionFile)) // Written atomically, when the hub is ready.
+            {
+                await using var file = File.OpenRead(connectionFile);
+                return await JsonSerializer.DeserializeAsync(file, BenchJson.Lines.HubConnection, stopping);
+            }
+
+            await ticks.WaitForNextTickAsync(stopping);
+        }
+
+        return null;
+    }
+
+    private static string Configuration(int devices)
+    {
+        var yaml = new StringBuilder("Log:\n  Level: warning\nSeed:\n  Devices:\n");
+        for (var number = 0; number < devices; number++)
+        {
+            yaml.Append(CultureInfo.InvariantCulture, $"    - DeviceId: {IdOf(number)}\n");
+            yaml.Append(CultureInfo.InvariantCulture, $"      PrimaryKey: {Convert.ToBase64String(KeyOf(number))}\n");
+        }
+
+        return yaml.ToString();
+    }
+
+    private static IEnumerable<DeviceCredential> Credentials(string host, PeerSetting setting)
+    {
+        var expiresAt = setting.Time.GetUtcNow() + TokenLife;
+        return Enumerable.Range(0, setting.Devices).Select(number => new DeviceCredential(
+            IdOf(number),
+            $"{host}/{IdOf(number)}/?api-version={ApiVersion}",
+            DeviceToken.Mint($"{host}/devices/{IdOf(number)}", KeyOf(number), expiresAt)));
+    }
+
+    private static string IdOf(int number) => string.Create(CultureInfo.InvariantCulture, $"bench-{number}");
+
+    private static byte[] KeyOf(int number) => SHA256.HashData(Encoding.UTF8.GetBytes(IdOf(number)));
+}
+
+/// <summary>What the bench reads of <c>connection.json</c>.</summary>
+internal sealed record HubConnection(string HostName, int ProcessId, HubConnection.HubPorts Ports, string CaCertificate)
+{
+    internal sealed record HubPorts(int Mqtt, int Mqtts);
+}
