@@ -1,1 +1,3 @@
-return 2;
+using Nave.Cli;
+
+return await Tool.RunAsync(args);

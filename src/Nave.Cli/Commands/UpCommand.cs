@@ -1,0 +1,90 @@
+using System.CommandLine;
+using Nave.Hub.Hosting;
+using Nave.Hub.Monitoring;
+
+namespace Nave.Cli.Commands;
+
+/// <summary><c>nave up</c>: runs the hub in this process until it is told to stop.</summary>
+internal static class UpCommand
+{
+    /// <summary>The command, with a flag for each option of <see cref="OptionTable"/> that has one.</summary>
+    public static Command Create()
+    {
+        var config = new Option<FileInfo?>("--config") { Description = "Configuration file (YAML)", HelpName = "FILE" };
+        var set = new Option<string[]>("--set")
+        {
+            Description = "Any option of the configuration file, as Section:Name=value",
+            HelpName = "OPTION=VALUE",
+            Arity = ArgumentArity.ZeroOrMore,
+        };
+        var flags = OptionTable.Rows.Where(row => row.Flag is not null).Select(row => (Row: row, Option: FlagOf(row))).ToList();
+        var command = new Command("up", "Start the hub");
+        foreach (var (_, option) in flags)
+        {
+            command.Options.Add(option);
+        }
+
+        command.Options.Add(config);
+        command.Options.Add(set);
+        command.SetAction((parsed, _) => RunAsync(
+            parsed.GetValue(config)?.FullName, [.. Settings(parsed, flags), .. Assignments(parsed.GetValue(set) ?? [])]));
+        return command;
+    }
+
+    private static Option FlagOf(OptionRow row)
+    {
+        var description = $"{row.Meaning} [{row.Default}]";
+        return row.IsSwitch ? new Option<bool>(row.Flag!) { Description = description }
+            : row.IsList ? new Option<string[]>(row.Flag!) { Description = description, HelpName = row.Name, Arity = ArgumentArity.OneOrMore }
+            : new Option<string?>(row.Flag!) { Description = description, HelpName = row.Name };
+    }
+
+    private static IEnumerable<OptionSetting> Settings(ParseResult parsed, List<(OptionRow Row, Option Option)> flags) =>
+        from flag in flags
+        let value = flag.Option switch
+        {
+            Option<bool> isOn => parsed.GetValue(isOn) ? "true" : null,
+            Option<string[]> many => parsed.GetValue(many) is { Length: > 0 } all ? string.Join(',', all) : null,
+            Option<string?> one => parsed.GetValue(one),
+            _ => null,
+        }
+        where value is not null
+        select new OptionSetting(flag.Row.Name, value, flag.Row.Flag!);
+
+    private static IEnumerable<OptionSetting> Assignments(string[] assignments) =>
+        from assignment in assignments
+        let split = assignment.IndexOf('=', StringComparison.Ordinal)
+        select split > 0
+            ? new OptionSetting(assignment[..split], assignment[(split + 1)..], $"--set {assignment[..split]}")
+            : new OptionSetting(assignment, "", "--set");
+
+    private static async Task<int> RunAsync(string? configurationFile, IReadOnlyList<OptionSetting> flags)
+    {
+        using var signals = new StopSignals();
+        try
+        {
+            var options = OptionReader.Read(configurationFile, Environment.GetEnvironmentVariables(), flags);
+            using var log = new ConsoleLog(
+                Console.Out, options.Log.Format, isTerminal: !Console.IsOutputRedirected, options.Log.Level, TimeProvider.System);
+            var surroundings = new HubSurroundings { Log = log };
+            await using var hub = await HubHost.StartAsync(options, surroundings, signals.Asked);
+            if (options.Log.Format is ConsoleFormat.Text)
+            {
+                await Console.Out.WriteLineAsync(Welcome.Text(hub.Connection, hub.DataDirectory));
+            }
+
+            await signals.WaitAsync();
+            await hub.StopAsync();
+            return Tool.Done;
+        }
+        catch (StartFailureException e)
+        {
+            await Console.Error.WriteLineAsync(e.Message);
+            return e.IsUsage ? Tool.WrongUsage : Tool.Failed;
+        }
+        catch (OperationCanceledException) when (signals.Asked.IsCancellationRequested)
+        {
+            return Tool.Done; // Told to stop while still starting.
+        }
+    }
+}

@@ -1,0 +1,76 @@
+using System.Collections;
+
+namespace Nave.Hub.Hosting;
+
+/// <summary>
+/// Puts options together: flag over environment over file over default. Whatever is not understood stops the start and
+/// says where it stands.
+/// </summary>
+public static class OptionReader
+{
+    /// <summary>What environment variables of options begin with.</summary>
+    public const string EnvironmentPrefix = "NAVE__";
+
+    /// <summary>Reads the file, if any, then the environment, then the flags.</summary>
+    /// <param name="configurationFile">A YAML file, or null.</param>
+    /// <param name="environment">All variables; others than ours are passed over.</param>
+    /// <param name="flags">What the command line said, as settings.</param>
+    /// <exception cref="StartFailureException">Something is unknown or malformed.</exception>
+    public static HubOptions Read(string? configurationFile, IDictionary environment, IEnumerable<OptionSetting> flags)
+    {
+        var options = new HubOptions();
+        var problems = new List<string>();
+        if (configurationFile is not null)
+        {
+            var file = ConfigurationFile.Read(configurationFile, problems);
+            Apply(options, file.Settings, problems);
+            options.Seed = file.Seed;
+        }
+
+        Apply(options, FromEnvironment(environment), problems);
+        Apply(options, flags, problems);
+        if ((options.Tls.CertificateFile is null) != (options.Tls.KeyFile is null))
+        {
+            problems.Add("Tls:CertificateFile and Tls:KeyFile belong together: set both or neither");
+        }
+
+        return problems.Count == 0 ? options : throw new StartFailureException(string.Join(Environment.NewLine, problems)) { IsUsage = true };
+    }
+
+    private static IEnumerable<OptionSetting> FromEnvironment(IDictionary environment) =>
+        environment.Keys.OfType<string>()
+            .Where(name => name.StartsWith(EnvironmentPrefix, StringComparison.Ordinal))
+            .Order(StringComparer.Ordinal)
+            .Select(name => new OptionSetting(
+                name[EnvironmentPrefix.Length..].Replace("__", ":", StringComparison.Ordinal),
+                (string?)environment[name] ?? "",
+                $"environment variable {name}"));
+
+    private static void Apply(HubOptions options, IEnumerable<OptionSetting> settings, List<string> problems)
+    {
+        foreach (var setting in settings)
+        {
+            if (OptionTable.Find(setting.Name) is not { } row)
+            {
+                var hint = OptionTable.Nearest(setting.Name) is { } nearest ? $"; did you mean '{nearest}'?" : "; docs/operations.md lists them all";
+                problems.Add($"{setting.Source}: there is no option '{setting.Name}'{hint}");
+                continue;
+            }
+
+            try
+            {
+                row.Set(options, setting.Value);
+            }
+            catch (FormatException e)
+            {
+                problems.Add($"{setting.Source}: {row.Name}: {e.Message}");
+            }
+        }
+    }
+}
+
+/// <summary>One option as somebody wrote it.</summary>
+/// <param name="Name"><c>Section:PascalCase</c>.</param>
+/// <param name="Value">Its text.</param>
+/// <param name="Source">Where it stands, for error messages.</param>
+public readonly record struct OptionSetting(string Name, string Value, string Source);

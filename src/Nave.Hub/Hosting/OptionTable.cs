@@ -1,0 +1,155 @@
+using System.Globalization;
+using System.Net;
+using Microsoft.Extensions.Logging;
+
+namespace Nave.Hub.Hosting;
+
+/// <summary>
+/// Every option: its name, flag, default and meaning, and how its text becomes a value. The command line, the
+/// configuration file, the environment and <c>docs/operations.md</c> all follow this table.
+/// </summary>
+public static class OptionTable
+{
+    /// <summary>All options in the order of the documentation.</summary>
+    public static IReadOnlyList<OptionRow> Rows { get; } =
+    [
+        new("Hub:HostNames", "--host", "localhost, the machine's name and the bound address",
+            "Host name for connection strings, tokens and the certificate; more than one are aliases",
+            (o, text) => o.Hub.HostNames = Names(text)) { IsList = true },
+        new("Hub:DataDirectory", "--data", "./nave-data", "Data directory", (o, text) => o.Hub.DataDirectory = text),
+        new("Listen:Address", "--bind", "127.0.0.1", "Address to listen on; 0.0.0.0 for all",
+            (o, text) => o.Listen.Address = Address(text)),
+        new("Listen:MqttsPort", "--mqtts-port", "8883", "MQTT over TLS", (o, text) => o.Listen.MqttsPort = Port(text)),
+        new("Listen:AmqpsPort", "--amqps-port", "5671", "AMQP over TLS", (o, text) => o.Listen.AmqpsPort = Port(text)),
+        new("Listen:HttpsPort", "--https-port", "443", "HTTPS, and MQTT and AMQP over WebSocket",
+            (o, text) => o.Listen.HttpsPort = Port(text)),
+        new("Listen:OperatorAddress", "--operator-bind", "127.0.0.1", "Address of the operator port",
+            (o, text) => o.Listen.OperatorAddress = Address(text)),
+        new("Listen:OperatorPort", "--operator-port", "8444", "Operator functions and metrics",
+            (o, text) => o.Listen.OperatorPort = Port(text)),
+        new("Listen:Plain", "--dev", "false", "Also open MQTT and AMQP without TLS, on loopback only",
+            (o, text) => o.Listen.Plain = Flag(text)) { IsSwitch = true },
+        new("Listen:MqttPort", "--mqtt-port", "1883", "MQTT without TLS, with --dev", (o, text) => o.Listen.MqttPort = Port(text)),
+        new("Listen:AmqpPort", "--amqp-port", "5672", "AMQP without TLS, with --dev", (o, text) => o.Listen.AmqpPort = Port(text)),
+        new("Listen:Backlog", null, "4096", "Connections that may wait to be accepted",
+            (o, text) => o.Listen.Backlog = Number(text, 1, 65_535)),
+        new("Listen:InlineScheduling", null, "false", "Handle packets on the socket engine's thread",
+            (o, text) => o.Listen.InlineScheduling = Flag(text)),
+        new("Tls:CertificateFile", "--cert", "the hub's own", "Server certificate with its chain (PEM)",
+            (o, text) => o.Tls.CertificateFile = text),
+        new("Tls:KeyFile", "--key", "the hub's own", "Key of the server certificate (PEM)", (o, text) => o.Tls.KeyFile = text),
+        new("Tls:HandshakeTimeout", null, "10s", "Longest TLS handshake",
+            (o, text) => o.Tls.HandshakeTimeout = Duration(text, TimeSpan.FromMilliseconds(100))),
+        new("Tls:ConcurrentHandshakes", null, "twice the cores, at least 4", "TLS handshakes that run at once",
+            (o, text) => o.Tls.ConcurrentHandshakes = Number(text, 1, 10_000)),
+        new("Access:ClockSkew", null, "5m", "Allowance for wrong clocks when a token's expiry is judged; 0 is legal",
+            (o, text) => o.Access.ClockSkew = Duration(text, TimeSpan.Zero)),
+        new("Access:AllowExpiredCertificates", null, "false", "Accept self-signed device certificates outside their validity",
+            (o, text) => o.Access.AllowExpiredCertificates = Flag(text)),
+        new("Events:Partitions", null, "4", "Partitions of the events endpoint, 1 to 32; fixed once data exists",
+            (o, text) => o.Events.Partitions = Number(text, 1, 32)),
+        new("Events:Retention", null, "1d", "How long events are kept",
+            (o, text) => o.Events.Retention = Duration(text, TimeSpan.FromSeconds(1))),
+        new("Events:RetentionBytes", null, "none", "Size at which the oldest events go whatever their age",
+            (o, text) => o.Events.RetentionBytes = Size(text)),
+        new("Events:LimitBytes", null, "none", "Size over which no more events are taken", (o, text) => o.Events.LimitBytes = Size(text)),
+        new("Events:ReserveBytes", null, "512MB", "Free disk space below which no more events are taken",
+            (o, text) => o.Events.ReserveBytes = Size(text)),
+        new("Log:Format", "--log", "text", "Console log: text or json", (o, text) => o.Log.Format = Choice<ConsoleFormat>(text)),
+        new("Log:Level", "--log-level", "information", "Least level shown: trace, debug, information, warning, error",
+            (o, text) => o.Log.Level = Choice<LogLevel>(text)),
+        new("Metrics:OtlpEndpoint", "--otlp", "OTEL_EXPORTER_OTLP_ENDPOINT", "Export metrics with OTLP to this URL",
+            (o, text) => o.Metrics.OtlpEndpoint = Url(text)),
+    ];
+
+    /// <summary>The option of that name, upper or lower case.</summary>
+    public static OptionRow? Find(string name) =>
+        Rows.FirstOrDefault(row => row.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>The known option that a mistyped name is nearest to, or null when none is near.</summary>
+    public static string? Nearest(string name)
+    {
+        var (best, distance) = Rows
+            .Select(row => (row.Name, Distance: EditDistance(row.Name.ToLowerInvariant(), name.ToLowerInvariant())))
+            .MinBy(candidate => candidate.Distance);
+        return distance <= Math.Max(2, name.Length / 4) ? best : null;
+    }
+
+    private static List<string> Names(string text) =>
+        [.. text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(HostName)];
+
+    private static string HostName(string text) =>
+        IPAddress.TryParse(text, out _) || Uri.CheckHostName(text) is UriHostNameType.Dns
+            ? text
+            : throw new FormatException($"'{text}' is neither a host name nor an IP address");
+
+    private static IPAddress Address(string text) =>
+        IPAddress.TryParse(text, out var address) ? address : throw new FormatException($"'{text}' is not an IP address");
+
+    private static int Port(string text) => Number(text, 0, 65_535);
+
+    private static int Number(string text, int least, int most) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most
+            ? value
+            : throw new FormatException($"'{text}' is not a whole number from {least} to {most}");
+
+    private static bool Flag(string text) =>
+        bool.TryParse(text, out var value) ? value : throw new FormatException($"'{text}' is neither true nor false");
+
+    private static T Choice<T>(string text)
+        where T : struct, Enum =>
+        Enum.TryParse<T>(text, ignoreCase: true, out var value) && Enum.IsDefined(value) && !char.IsAsciiDigit(text[0])
+            ? value
+            : throw new FormatException($"'{text}' is none of {string.Join(", ", Enum.GetNames<T>()).ToLowerInvariant()}");
+
+    private static string Url(string text) =>
+        Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
+            ? text
+            : throw new FormatException($"'{text}' is not an http or https URL");
+
+    private static TimeSpan Duration(string text, TimeSpan least)
+    {
+        var value = OptionText.TryDuration(text) ?? throw new FormatException(
+            $"'{text}' is not a duration: write 500ms, 30s, 5m, 12h, 1d or hh:mm:ss");
+        return value >= least ? value : throw new FormatException($"'{text}' is less than {least}");
+    }
+
+    private static long Size(string text) => OptionText.TryBytes(text) ?? throw new FormatException(
+        $"'{text}' is not a size: write 1000, 512KB, 64MB or 10GB");
+
+    private static int EditDistance(string left, string right)
+    {
+        var row = Enumerable.Range(0, right.Length + 1).ToArray();
+        for (var i = 1; i <= left.Length; i++)
+        {
+            var diagonal = row[0];
+            row[0] = i;
+            for (var j = 1; j <= right.Length; j++)
+            {
+                var above = row[j];
+                row[j] = Math.Min(Math.Min(row[j] + 1, row[j - 1] + 1), diagonal + (left[i - 1] == right[j - 1] ? 0 : 1));
+                diagonal = above;
+            }
+        }
+
+        return row[^1];
+    }
+}
+
+/// <summary>One option.</summary>
+/// <param name="Name"><c>Section:PascalCase</c>.</param>
+/// <param name="Flag">On the command line of <c>nave up</c>, or null.</param>
+/// <param name="Default">For people.</param>
+/// <param name="Meaning">For people, one line.</param>
+/// <param name="Set">Puts the text's value into the options; throws <see cref="FormatException"/>.</param>
+public sealed record OptionRow(string Name, string? Flag, string Default, string Meaning, Action<HubOptions, string> Set)
+{
+    /// <summary>Several values, separated by commas or given several times.</summary>
+    public bool IsList { get; init; }
+
+    /// <summary>The flag takes no value.</summary>
+    public bool IsSwitch { get; init; }
+
+    /// <summary>The name of its environment variable.</summary>
+    public string EnvironmentVariable => "NAVE__" + Name.Replace(":", "__", StringComparison.Ordinal);
+}
