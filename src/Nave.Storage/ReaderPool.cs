@@ -1,0 +1,57 @@
+using System.Collections.Concurrent;
+
+namespace Nave.Storage;
+
+/// <summary>A bounded set of reader connections, opened when first needed.</summary>
+internal sealed class ReaderPool(SqlDialect dialect) : IAsyncDisposable
+{
+    // Reads are microseconds, scans up to 200 ms: four let scans run without holding up look-ups.
+    private const int MaxReaders = 4;
+
+    private readonly SemaphoreSlim _room = new(MaxReaders);
+    private readonly ConcurrentBag<SqlSession> _idle = [];
+
+    public async Task<T> ReadAsync<T>(Func<SqlSession, T> query, CancellationToken stopping)
+    {
+        await _room.WaitAsync(stopping);
+        try
+        {
+            return await Task.Run(() => Read(query), stopping);
+        }
+        finally
+        {
+            _room.Release();
+        }
+    }
+
+    /// <summary>Waits for running reads, then closes.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        for (var i = 0; i < MaxReaders; i++)
+        {
+            await _room.WaitAsync();
+        }
+
+        while (_idle.TryTake(out var session))
+        {
+            session.Dispose();
+        }
+    }
+
+    private T Read<T>(Func<SqlSession, T> query)
+    {
+        if (!_idle.TryTake(out var session))
+        {
+            session = new SqlSession(dialect.OpenReader());
+        }
+
+        try
+        {
+            return query(session);
+        }
+        finally
+        {
+            _idle.Add(session);
+        }
+    }
+}

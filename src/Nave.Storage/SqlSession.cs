@@ -1,0 +1,146 @@
+using System.Data.Common;
+
+namespace Nave.Storage;
+
+/// <summary>
+/// One connection and its prepared statements. Handed to a unit of work for as long as it runs; one thread at a time.
+/// A statement's text is its key, so texts are constants and values are parameters.
+/// </summary>
+public sealed class SqlSession : IDisposable
+{
+    // Constants of the stores number a few dozens; the texts of ad-hoc queries beyond that are not kept.
+    private const int MaxPrepared = 256;
+
+    private readonly DbConnection _connection;
+    private readonly Dictionary<string, DbCommand> _prepared = [];
+
+    internal SqlSession(DbConnection connection) => _connection = connection;
+
+    /// <summary>Runs a statement.</summary>
+    /// <returns>How many rows it changed: zero is how a conditional write says no.</returns>
+    public int Execute(string sql, params ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        var command = Prepare(sql, parameters, out var isKept);
+        try
+        {
+            return command.ExecuteNonQuery();
+        }
+        finally
+        {
+            Release(command, isKept);
+        }
+    }
+
+    /// <summary>The rows of a query, each read by <paramref name="read"/>.</summary>
+    public List<T> List<T>(string sql, Func<DbDataReader, T> read, params ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        var command = Prepare(sql, parameters, out var isKept);
+        try
+        {
+            using var reader = command.ExecuteReader();
+            var rows = new List<T>();
+            while (reader.Read())
+            {
+                rows.Add(read(reader));
+            }
+
+            return rows;
+        }
+        finally
+        {
+            Release(command, isKept);
+        }
+    }
+
+    /// <summary>The first row of a query, or null.</summary>
+    public T? Find<T>(string sql, Func<DbDataReader, T> read, params ReadOnlySpan<(string Name, object? Value)> parameters)
+        where T : class
+    {
+        var command = Prepare(sql, parameters, out var isKept);
+        try
+        {
+            using var reader = command.ExecuteReader();
+            return reader.Read() ? read(reader) : null;
+        }
+        finally
+        {
+            Release(command, isKept);
+        }
+    }
+
+    /// <summary>The first value of the first row as a number; null when there is no row or it is null.</summary>
+    public long? Number(string sql, params ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        var command = Prepare(sql, parameters, out var isKept);
+        try
+        {
+            return command.ExecuteScalar() is { } value and not DBNull ? Convert.ToInt64(value) : null;
+        }
+        finally
+        {
+            Release(command, isKept);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var command in _prepared.Values)
+        {
+            command.Dispose();
+        }
+
+        _prepared.Clear();
+        _connection.Dispose();
+    }
+
+    private DbCommand Prepare(string sql, ReadOnlySpan<(string Name, object? Value)> parameters, out bool isKept)
+    {
+        isKept = true;
+        if (!_prepared.TryGetValue(sql, out var command))
+        {
+            command = Create(sql, parameters);
+            isKept = _prepared.Count < MaxPrepared;
+            if (isKept)
+            {
+                _prepared[sql] = command;
+            }
+        }
+
+        for (var i = 0; i < parameters.Length; i++)
+        {
+            command.Parameters[i].Value = parameters[i].Value ?? DBNull.Value;
+        }
+
+        return command;
+    }
+
+    private DbCommand Create(string sql, ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        var command = _connection.CreateCommand();
+        command.CommandText = sql;
+        foreach (var (name, _) in parameters)
+        {
+            var parameter = command.CreateParameter();
+            parameter.ParameterName = name;
+            command.Parameters.Add(parameter);
+        }
+
+        return command;
+    }
+
+    // A kept statement forgets its values: they may be keys, and may be large.
+    private static void Release(DbCommand command, bool isKept)
+    {
+        if (!isKept)
+        {
+            command.Dispose();
+            return;
+        }
+
+        foreach (DbParameter parameter in command.Parameters)
+        {
+            parameter.Value = DBNull.Value;
+        }
+    }
+}

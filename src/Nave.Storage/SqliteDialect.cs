@@ -1,0 +1,155 @@
+using System.Data.Common;
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
+
+namespace Nave.Storage;
+
+/// <summary>SQLite in one file, mode 0600: write-ahead log, a commit is synced before it counts.</summary>
+public sealed class SqliteDialect(string path) : SqlDialect
+{
+    // "NAVE" in ASCII: tells our files from others.
+    private const long ApplicationId = 0x4E415645;
+
+    private readonly string _path = Path.GetFullPath(path);
+
+    /// <inheritdoc/>
+    public override string Description => _path;
+
+    /// <inheritdoc/>
+    public override string BeginWrite => "BEGIN IMMEDIATE";
+
+    /// <inheritdoc/>
+    public override DbConnection OpenWriter()
+    {
+        CreateFile();
+        var connection = Open(SqliteOpenMode.ReadWrite);
+        try
+        {
+            CheckOwner(connection);
+            Run(connection, "PRAGMA journal_mode=WAL");
+            Run(connection, "PRAGMA synchronous=FULL"); // In WAL mode: the log is synced at every commit.
+            Run(connection, "PRAGMA foreign_keys=ON");
+            Run(connection, "PRAGMA busy_timeout=5000");
+            Run(connection, "PRAGMA temp_store=MEMORY");
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override DbConnection OpenReader()
+    {
+        var connection = Open(SqliteOpenMode.ReadOnly);
+        Run(connection, "PRAGMA busy_timeout=5000");
+        Run(connection, "PRAGMA temp_store=MEMORY");
+        return connection;
+    }
+
+    /// <inheritdoc/>
+    public override bool IsInTransaction(DbConnection connection) =>
+        raw.sqlite3_get_autocommit(((SqliteConnection)connection).Handle) == 0;
+
+    /// <inheritdoc/>
+    public override string Translate(string schemaStatement) => schemaStatement
+        .Replace("{blob}", "BLOB", StringComparison.Ordinal)
+        .Replace("{long}", "INTEGER", StringComparison.Ordinal)
+        .Replace("{text}", "TEXT", StringComparison.Ordinal)
+        .Replace("{json}", "BLOB", StringComparison.Ordinal) // jsonb
+        .Replace("{keyed}", "WITHOUT ROWID", StringComparison.Ordinal);
+
+    /// <inheritdoc/>
+    public override string BackUp(DbConnection writer, string label)
+    {
+        var folder = Path.Combine(Path.GetDirectoryName(_path)!, "backups");
+        Directory.CreateDirectory(folder);
+        var copy = Path.Combine(folder, $"{Path.GetFileNameWithoutExtension(_path)}-{label}.db");
+        var unfinished = copy + ".tmp";
+        File.Delete(unfinished);
+        CreatePrivateFile(unfinished);
+        var target = new SqliteConnectionStringBuilder { DataSource = unfinished, Pooling = false };
+        using (var connection = new SqliteConnection(target.ToString()))
+        {
+            connection.Open();
+            ((SqliteConnection)writer).BackupDatabase(connection);
+        }
+
+        using (var file = new FileStream(unfinished, FileMode.Open, FileAccess.ReadWrite))
+        {
+            file.Flush(flushToDisk: true);
+        }
+
+        File.Move(unfinished, copy, overwrite: true);
+        DirectorySync.Sync(folder);
+        return copy;
+    }
+
+    /// <inheritdoc/>
+    public override void Checkpoint(DbConnection writer) => Run(writer, "PRAGMA wal_checkpoint(TRUNCATE)");
+
+    /// <inheritdoc/>
+    public override bool IsUnavailable(DbException exception) =>
+        exception is SqliteException { SqliteErrorCode: raw.SQLITE_FULL or raw.SQLITE_IOERR or raw.SQLITE_READONLY or raw.SQLITE_CANTOPEN or raw.SQLITE_BUSY or raw.SQLITE_NOMEM };
+
+    private static void CheckOwner(DbConnection connection)
+    {
+        var owner = Read(connection, "PRAGMA application_id");
+        var isEmpty = Read(connection, "SELECT count(*) FROM sqlite_master") == 0;
+        if (owner == ApplicationId)
+        {
+            return;
+        }
+
+        if (!isEmpty)
+        {
+            throw new NotOurDataException($"{connection.DataSource} is an SQLite database of another program.");
+        }
+
+        Run(connection, $"PRAGMA application_id={ApplicationId}");
+    }
+
+    private static long Read(DbConnection connection, string sql)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        return (long)command.ExecuteScalar()!;
+    }
+
+    private static void Run(DbConnection connection, string sql)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+
+    private static void CreatePrivateFile(string path)
+    {
+        var options = new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
+        new FileStream(path, options).Dispose();
+    }
+
+    private void CreateFile()
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(_path)!);
+        if (!File.Exists(_path))
+        {
+            CreatePrivateFile(_path); // SQLite gives the mode of the database to its log and shared memory.
+        }
+    }
+
+    private SqliteConnection Open(SqliteOpenMode mode)
+    {
+        var text = new SqliteConnectionStringBuilder { DataSource = _path, Mode = mode, Pooling = false };
+        var connection = new SqliteConnection(text.ToString());
+        connection.Open();
+        return connection;
+    }
+}

@@ -1,0 +1,229 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Nave.Storage.Schema;
+
+namespace Nave.Storage.Tests;
+
+/// <summary>What every SQL dialect must keep of <see cref="HubDatabase"/>'s promises. One class per dialect derives from it.</summary>
+public abstract class HubDatabaseContract : IAsyncLifetime
+{
+    protected static readonly SchemaPart Notes = new(
+        "notes", ["CREATE TABLE notes (id {long} NOT NULL PRIMARY KEY, body {text} NOT NULL) {keyed}"]);
+
+    private HubDatabase? _database;
+
+    private HubDatabase Database => _database!;
+
+    /// <summary>The same database each time it is asked for within one test.</summary>
+    protected abstract SqlDialect OpenDialect();
+
+    public virtual ValueTask InitializeAsync()
+    {
+        _database = Open(Notes);
+        return ValueTask.CompletedTask;
+    }
+
+    public virtual async ValueTask DisposeAsync()
+    {
+        if (_database is not null)
+        {
+            await _database.DisposeAsync();
+        }
+
+        GC.SuppressFinalize(this);
+    }
+
+    [Fact]
+    public async Task A_completed_write_is_seen_by_readers()
+    {
+        await InsertAsync(1, "one");
+
+        Assert.Equal("one", await ReadAsync(Database, 1));
+    }
+
+    [Fact]
+    public async Task A_completed_write_is_there_after_reopening()
+    {
+        await InsertAsync(1, "one");
+
+        await ReopenAsync(Notes);
+
+        Assert.Equal("one", await ReadAsync(Database, 1));
+    }
+
+    [Fact]
+    public async Task A_unit_that_throws_fails_its_own_caller_and_undoes_its_own_changes_only()
+    {
+        // All three are queued while the writer is held, so that they share a commit.
+        using var gate = new ManualResetEventSlim();
+        var held = Database.WriteAsync(_ => gate.Wait(), default);
+        var before = InsertAsync(1, "before");
+        var failing = Database.WriteAsync(
+            session =>
+            {
+                session.Execute("INSERT INTO notes (id, body) VALUES (2, 'undone')");
+                throw new FormatException("on purpose");
+            },
+            default);
+        var after = InsertAsync(3, "after");
+        gate.Set();
+
+        await held;
+        await before;
+        await after;
+        await Assert.ThrowsAsync<FormatException>(() => failing);
+        Assert.Equal("before", await ReadAsync(Database, 1));
+        Assert.Null(await ReadAsync(Database, 2));
+        Assert.Equal("after", await ReadAsync(Database, 3));
+    }
+
+    [Fact]
+    public async Task A_broken_constraint_fails_one_caller()
+    {
+        await InsertAsync(1, "first");
+
+        await Assert.ThrowsAnyAsync<System.Data.Common.DbException>(() => InsertAsync(1, "second"));
+
+        Assert.Equal("first", await ReadAsync(Database, 1));
+    }
+
+    [Fact]
+    public async Task Units_run_in_the_order_they_were_given()
+    {
+        using var gate = new ManualResetEventSlim();
+        var held = Database.WriteAsync(_ => gate.Wait(), default);
+        await Task.Yield();
+        var order = new List<int>();
+        var writes = Enumerable.Range(0, 300).Select(i => Database.WriteAsync(_ => order.Add(i), default)).ToArray();
+        gate.Set();
+
+        await held;
+        await Task.WhenAll(writes);
+
+        Assert.Equal(Enumerable.Range(0, 300), order);
+    }
+
+    [Fact]
+    public async Task A_conditional_write_tells_that_it_changed_nothing()
+    {
+        await InsertAsync(1, "one");
+
+        var rows = await Database.WriteAsync(
+            session => session.Execute("UPDATE notes SET body = @new WHERE id = 1 AND body = @old", ("@new", "two"), ("@old", "zero")), default);
+
+        Assert.Equal(0, rows);
+        Assert.Equal("one", await ReadAsync(Database, 1));
+    }
+
+    [Fact]
+    public async Task A_write_that_is_cancelled_while_it_waits_does_not_run()
+    {
+        using var gate = new ManualResetEventSlim();
+        using var cancelling = new CancellationTokenSource();
+        var held = Database.WriteAsync(_ => gate.Wait(), default);
+        var cancelled = Database.WriteAsync(session => session.Execute("INSERT INTO notes (id, body) VALUES (1, 'no')"), cancelling.Token);
+        await cancelling.CancelAsync();
+        gate.Set();
+
+        await held;
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => cancelled);
+        Assert.Null(await ReadAsync(Database, 1));
+    }
+
+    [Fact]
+    public async Task Writes_taken_before_closing_are_committed()
+    {
+        using var gate = new ManualResetEventSlim();
+        var held = Database.WriteAsync(_ => gate.Wait(), default);
+        var last = InsertAsync(1, "last");
+        var closing = Database.DisposeAsync();
+        gate.Set();
+
+        await held;
+        await last;
+        await closing;
+
+        _database = Open(Notes);
+        Assert.Equal("last", await ReadAsync(Database, 1));
+    }
+
+    [Fact]
+    public async Task A_write_after_closing_is_refused()
+    {
+        await Database.DisposeAsync();
+
+        await Assert.ThrowsAsync<StorageUnavailableException>(() => InsertAsync(1, "late"));
+    }
+
+    [Fact]
+    public async Task A_longer_list_of_migrations_runs_only_what_is_new()
+    {
+        await InsertAsync(1, "kept");
+
+        await ReopenAsync(Notes with { Migrations = [.. Notes.Migrations, "ALTER TABLE notes ADD COLUMN extra {text}"] });
+
+        Assert.Equal("kept", await ReadAsync(Database, 1));
+        Assert.Equal(0, await Database.ReadAsync(session => session.Number("SELECT count(extra) FROM notes"), default));
+    }
+
+    [Fact]
+    public async Task A_migration_that_fails_leaves_the_data_as_it_was()
+    {
+        await InsertAsync(1, "kept");
+        await Database.DisposeAsync();
+        var broken = Notes with { Migrations = [.. Notes.Migrations, "DROP TABLE notes", "CREATE nonsense"] };
+
+        Assert.ThrowsAny<System.Data.Common.DbException>(() => Open(broken));
+
+        _database = Open(Notes);
+        Assert.Equal("kept", await ReadAsync(Database, 1));
+    }
+
+    [Fact]
+    public async Task An_older_program_refuses_newer_data()
+    {
+        var newer = Notes with { Migrations = [.. Notes.Migrations, "ALTER TABLE notes ADD COLUMN extra {text}"] };
+        await ReopenAsync(newer);
+        await Database.DisposeAsync();
+
+        Assert.Throws<NewerDataException>(() => Open(Notes));
+
+        _database = Open(newer);
+    }
+
+    [Fact]
+    public async Task Parts_have_versions_of_their_own()
+    {
+        var other = new SchemaPart("other", ["CREATE TABLE other (id {long} NOT NULL PRIMARY KEY)"]);
+
+        await ReopenAsync(other, Notes);
+
+        Assert.Equal(0, await Database.ReadAsync(session => session.Number("SELECT count(*) FROM other"), default));
+    }
+
+    [Fact]
+    public async Task More_different_statements_than_are_kept_still_run()
+    {
+        var sum = await Database.ReadAsync(
+            session => Enumerable.Range(0, 600).Sum(i => session.Number($"SELECT {i} + @one", ("@one", 1))), default);
+
+        Assert.Equal((599 * 600 / 2) + 600, sum);
+    }
+
+    protected HubDatabase Open(params SchemaPart[] parts) =>
+        HubDatabase.Open(OpenDialect(), parts, TimeProvider.System, NullLogger<HubDatabase>.Instance);
+
+    protected static Task<string?> ReadAsync(HubDatabase database, int id) => database.ReadAsync(
+        session => session.Find("SELECT body FROM notes WHERE id = @id", row => row.GetString(0), ("@id", id)), default);
+
+    protected Task InsertAsync(int id, string body) => Database.WriteAsync(
+        session => session.Execute("INSERT INTO notes (id, body) VALUES (@id, @body)", ("@id", id), ("@body", body)), default);
+
+    protected Task<T> WriteAsync<T>(Func<SqlSession, T> unit) => Database.WriteAsync(unit, default);
+
+    private async Task ReopenAsync(params SchemaPart[] parts)
+    {
+        await Database.DisposeAsync();
+        _database = Open(parts);
+    }
+}
