@@ -1,5 +1,6 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
+using Microsoft.Extensions.Logging;
 using Nave.Hub.Devices;
 using Nave.Protocol.Access;
 using Nave.Protocol.Errors;
@@ -8,15 +9,28 @@ using Nave.Protocol.Identities;
 namespace Nave.Hub.Access;
 
 /// <summary>Who you are and what you may (spec/security.md). The only place that judges credentials.</summary>
-internal sealed class AccessControl
+internal sealed partial class AccessControl(
+    IIdentitySource identities,
+    PolicyRegistry policies,
+    CertificateAuthorities authorities,
+    HubNames names,
+    AccessOptions options,
+    TimeProvider time,
+    ILogger<AccessControl> logger)
 {
+    private readonly TokenRules _tokens = new(policies, names, options, time);
+    private readonly CertificateRules _certificates = new(authorities, options, time);
+    private readonly FailureLimit _failures = new(options.MaxFailuresPerAddress, time);
+
     /// <summary>
     /// Admits a device or module by what it presents: a token signed with its own key or with a policy that has
     /// DeviceConnect, or a client certificate. A token decides when both are present (spec/security.md 6.1).
     /// The failure's message is the same for an unknown identity and a bad signature; its detail tells the operator.
     /// </summary>
-    public ValueTask<Outcome<AccessGrant>> AdmitDeviceAsync(IdentityId id, DeviceProof proof, CancellationToken stopping) =>
-        throw new NotImplementedException();
+    public async ValueTask<Outcome<AccessGrant>> AdmitDeviceAsync(IdentityId id, DeviceProof proof, CancellationToken stopping) =>
+        _failures.MayTry(proof.Peer)
+            ? Judged(await JudgeDeviceAsync(id, proof, stopping), proof.Peer, id.ToString())
+            : TooManyFailures(proof.Peer);
 
     /// <summary>
     /// Admits the bearer of a token whoever it is (HTTP Authorization, AMQP put-token, SASL PLAIN): a policy, a device or
@@ -26,14 +40,123 @@ internal sealed class AccessControl
     /// <param name="eventHubsSigning">Whether a policy signature over the key's text is accepted too (spec/events-endpoint.md 2).</param>
     /// <param name="peer">For the limit on failures per address.</param>
     /// <param name="stopping">Stops the look-up.</param>
-    public ValueTask<Outcome<AccessGrant>> AdmitTokenAsync(string token, bool eventHubsSigning, IPAddress? peer, CancellationToken stopping) =>
-        throw new NotImplementedException();
+    public async ValueTask<Outcome<AccessGrant>> AdmitTokenAsync(string token, bool eventHubsSigning, IPAddress? peer, CancellationToken stopping) =>
+        _failures.MayTry(peer)
+            ? Judged(await JudgeTokenAsync(token, eventHubsSigning, peer, stopping), peer, "the bearer of a token")
+            : TooManyFailures(peer);
+
+    /// <summary>
+    /// Admits who sends a policy's name and its key itself, as event hub clients do with SASL PLAIN after a redirect
+    /// (spec/events-endpoint.md 2).
+    /// </summary>
+    public Outcome<AccessGrant> AdmitPolicyKey(string policyName, string key, IPAddress? peer) =>
+        _failures.MayTry(peer)
+            ? Judged(_tokens.JudgePolicyKey(policyName, key, peer), peer, "the bearer of a policy's key")
+            : TooManyFailures(peer);
+
+    /// <summary>Lets the bearer of a policy's token, admitted before, act as a device or module that it names (pooled AMQP, gateways).</summary>
+    public async ValueTask<Outcome<AccessGrant>> ActAsAsync(AccessGrant policyGrant, IdentityId id, CancellationToken stopping) =>
+        policyGrant.Kind is not CredentialKind.Policy || (policyGrant.Identity is { } own && own != id)
+            ? HubFailures.Unauthorized.Because($"a credential of '{policyGrant.Identity}' does not open '{id}'")
+            : _tokens.ActAs(policyGrant, id, await identities.FindAsync(id, stopping));
 
     /// <summary>Whether the grant has the right and its scope covers the path (<c>/devices/x</c>, <c>/messages/events</c>); null when it may.</summary>
-    public HubFailure? Allows(AccessGrant grant, AccessRights right, string path) => throw new NotImplementedException();
+    public HubFailure? Allows(AccessGrant grant, AccessRights right, string path) => GrantRules.Check(
+        grant, right, path, grant.PolicyName is { } name ? policies.Find(name) : null, options.EventHubName);
 
     /// <summary>Why an admitted credential no longer stands, judged by the identities, policies and authorities as they are now; null when it does.</summary>
-    public ValueTask<CloseReason?> FindRevocationAsync(AccessGrant grant, CancellationToken stopping) => throw new NotImplementedException();
+    public async ValueTask<CloseReason?> FindRevocationAsync(AccessGrant grant, CancellationToken stopping) =>
+        FindRevocationAtHand(grant)
+        ?? (grant.Identity is { } id ? IdentityRules.FindRevocation(grant, await identities.FindAsync(id, stopping)) : null);
+
+    /// <summary>The part of <see cref="FindRevocationAsync"/> that needs no look-up: expiry, policy, authority.</summary>
+    public CloseReason? FindRevocationAtHand(AccessGrant grant) =>
+        time.GetUtcNow() > grant.ExpiresAt ? CloseReason.TokenExpired
+        : grant.PolicyName is { } name && !GrantRules.StandsOn(grant, policies.Find(name)) ? CloseReason.CredentialRevoked
+        : grant.Kind is CredentialKind.CertificateAuthority && !authorities.IsVerified(grant.ProofDigest) ? CloseReason.CredentialRevoked
+        : null;
+
+    private async ValueTask<Outcome<AccessGrant>> JudgeDeviceAsync(IdentityId id, DeviceProof proof, CancellationToken stopping)
+    {
+        if (string.IsNullOrEmpty(proof.Token))
+        {
+            return proof.Certificate is { } certificate
+                ? _certificates.Judge(id, await identities.FindAsync(id, stopping), certificate, proof.Chain)
+                : HubFailures.Unauthorized.Because("neither a token nor a client certificate");
+        }
+
+        if (!SasToken.Parse(proof.Token).TryGet(out var token, out var malformed))
+        {
+            return malformed;
+        }
+
+        var identity = await identities.FindAsync(id, stopping);
+        if (token.PolicyName is null)
+        {
+            return _tokens.JudgeIdentity(token, id, identity);
+        }
+
+        return _tokens.JudgePolicy(token, SigningConvention.IotHub, proof.Peer).TryGet(out var grant, out var failure)
+            ? _tokens.ActAs(grant, id, identity)
+            : failure;
+    }
+
+    private async ValueTask<Outcome<AccessGrant>> JudgeTokenAsync(string text, bool eventHubsSigning, IPAddress? peer, CancellationToken stopping)
+    {
+        if (!SasToken.Parse(text).TryGet(out var token, out var malformed))
+        {
+            return malformed;
+        }
+
+        if (token.PolicyName is not null)
+        {
+            return _tokens.JudgePolicy(token, eventHubsSigning ? SigningConvention.Both : SigningConvention.IotHub, peer);
+        }
+
+        Outcome<AccessGrant>? last = null;
+        foreach (var id in token.Scope.PossibleIdentities())
+        {
+            last = _tokens.JudgeIdentity(token, id, await identities.FindAsync(id, stopping));
+            if (last.Value.Value is not null)
+            {
+                return last.Value;
+            }
+        }
+
+        if (last is null)
+        {
+            TokenRules.Spend(token);
+        }
+
+        return last ?? HubFailures.Unauthorized.Because(
+            $"the token has no policy (skn), and signs {OperatorText.Quote(token.Scope.ToString())}, which is neither a device nor a module");
+    }
+
+    private Outcome<AccessGrant> Judged(Outcome<AccessGrant> outcome, IPAddress? peer, string who)
+    {
+        if (outcome.Failure is { } failure)
+        {
+            _failures.Failed(peer);
+            Log.Refused(logger, who, peer, (int)failure.Code, failure.Detail);
+        }
+
+        return outcome;
+    }
+
+    private Outcome<AccessGrant> TooManyFailures(IPAddress? peer)
+    {
+        Log.NotLookedAt(logger, peer);
+        return HubFailures.Throttled.Because($"too many refused credentials from {peer} (Access:MaxFailuresPerAddress)");
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(1001, LogLevel.Debug, "{Who} from {Peer} was refused with {ErrorCode}: {Detail}")]
+        public static partial void Refused(ILogger logger, string who, IPAddress? peer, int errorCode, string? detail);
+
+        [LoggerMessage(1002, LogLevel.Debug, "A credential from {Peer} was not looked at: too many were refused before")]
+        public static partial void NotLookedAt(ILogger logger, IPAddress? peer);
+    }
 }
 
 /// <summary>What a device presents to be admitted.</summary>
@@ -42,4 +165,8 @@ internal sealed class AccessControl
 /// <param name="Chain">The other certificates that the client sent.</param>
 /// <param name="Peer">For the limit on failures per address.</param>
 internal readonly record struct DeviceProof(
-    string? Token, X509Certificate2? Certificate, X509Certificate2Collection? Chain, IPAddress? Peer);
+    string? Token, X509Certificate2? Certificate, X509Certificate2Collection? Chain, IPAddress? Peer)
+{
+    /// <summary>Who, not with what.</summary>
+    public override string ToString() => $"from {Peer}";
+}

@@ -1,3 +1,4 @@
+using System.Net;
 using Nave.Hub.Devices;
 using Nave.Protocol.Access;
 using Nave.Protocol.Identities;
@@ -30,6 +31,9 @@ internal sealed record AccessGrant
 
     /// <summary>When the credential ends, clock skew included; <see cref="DateTimeOffset.MaxValue"/> for certificates.</summary>
     public DateTimeOffset ExpiresAt { get; init; } = DateTimeOffset.MaxValue;
+
+    /// <summary>The address that it was given to, where the policy is narrowed to some; null otherwise.</summary>
+    public IPAddress? Peer { get; init; }
 
     /// <summary>SHA-256 of the key, thumbprint or authority that proved the credential; compared on changes.</summary>
     public required string ProofDigest { get; init; }

@@ -1,0 +1,26 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Nave.Hub.Access;
+
+/// <summary>Puts access together.</summary>
+internal static class AccessRegistration
+{
+    /// <summary>
+    /// Needs <see cref="Nave.Protocol.Access.HubNames"/>, <see cref="TimeProvider"/> and the registry; takes
+    /// <see cref="AccessOptions"/> and the stores if they are there. Before anybody is admitted,
+    /// <see cref="PolicyRegistry.LoadAsync"/> and <see cref="CertificateAuthorities.LoadAsync"/> must have completed.
+    /// </summary>
+    public static IServiceCollection AddAccess(this IServiceCollection services)
+    {
+        services.TryAddSingleton(new AccessOptions());
+        services.TryAddSingleton<IIdentitySource, RegistryIdentities>();
+        services.TryAddSingleton<IPolicyStore, InMemoryPolicyStore>();
+        services.TryAddSingleton<IAuthorityStore, InMemoryAuthorityStore>();
+        services.TryAddSingleton<PolicyRegistry>();
+        services.TryAddSingleton<CertificateAuthorities>();
+        services.TryAddSingleton<AccessControl>();
+        services.TryAddSingleton<LiveAccessTable>();
+        return services;
+    }
+}
