@@ -9,6 +9,7 @@ namespace Nave.Bench.Scenarios;
 internal sealed class IngestCommand
 {
     private const double LargestFloorSpread = 2;
+    private const double LargestShareOfOthers = 0.25;
     private const int WidthOfProgress = 140; // A terminal may break a line; the console must not.
 
     private readonly Option<string> _peers = new("--peers")
@@ -112,7 +113,7 @@ internal sealed class IngestCommand
         var runs = await new InterleavedRuns(peers, cases, parsed.GetValue(_rounds), setting, progress).RunAsync(stopping);
         var rows = ScenarioRow.Of(runs);
         return new ScenarioReport(
-            "ingest", startedAt, [.. Voids(disk, rows)], machine, disk, versions, Settings(parsed), rows, runs);
+            "ingest", startedAt, [.. Voids(machine, disk, rows)], machine, disk, versions, Settings(parsed), rows, runs);
     }
 
     private ScenarioCase Case(ParseResult parsed, int window) => new(
@@ -136,11 +137,21 @@ internal sealed class IngestCommand
         ["transport"] = parsed.GetValue(_tls) ? "TLS, floor plain" : "plain TCP",
     };
 
-    private static IEnumerable<string> Voids(DiskReport disk, IReadOnlyList<ScenarioRow> rows)
+    private static IEnumerable<string> Voids(MachineReport machine, DiskReport disk, IReadOnlyList<ScenarioRow> rows)
     {
         if (disk.Problem is { } problem)
         {
             yield return problem;
+        }
+
+        foreach (var row in rows.Where(row => row.Errors > 0))
+        {
+            yield return $"{row.Peer} at {row.Case} had {row.Errors} errors, the first: {row.FirstError ?? "no reason"}";
+        }
+
+        if (rows.Max(row => row.OtherCores.Median) is var others && others > LargestShareOfOthers * machine.Cores)
+        {
+            yield return $"other work took {others:0.0} of the {machine.Cores} cores: rates and latencies are not the servers' own.";
         }
 
         foreach (var floor in rows.Where(row => row.Peer is FloorPeer.PeerName))

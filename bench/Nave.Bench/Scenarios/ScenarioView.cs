@@ -5,7 +5,7 @@ namespace Nave.Bench.Scenarios;
 /// <summary>A scenario's figures for people.</summary>
 internal static class ScenarioView
 {
-    private const int WidthOfFiles = 140; // Without a terminal the console would take 80 and break the table.
+    private const int WidthOfFiles = 160; // Without a terminal the console would take 80 and break the table.
 
     public static void Write(IAnsiConsole console, ScenarioReport report)
     {
@@ -17,7 +17,7 @@ internal static class ScenarioView
         var table = new Table().Border(TableBorder.Simple)
             .AddColumn("server")
             .AddColumns([
-                Right("acked/s"), Right("min..max k"), Right("x mosq."), Right("x floor"), Right("CPU-s/M"), Right("x mosq."),
+                Right("acked/s"), Right("min..max k"), Right("x mosq."), Right("x floor"), Right("CPU-s/M"), Right("x mosq."), Right("x floor"),
                 Right("p50/p99/p99.9 ms"), Right("RSS MB"), Right("gen. s/M"), Right("other cores"), Right("errors"),
             ]);
         foreach (var rowsOfCase in report.Rows.GroupBy(row => row.Case))
@@ -31,11 +31,6 @@ internal static class ScenarioView
 
         console.Write(table);
         WriteWhere(console, report);
-        foreach (var row in report.Rows.Where(row => row.Errors > 0))
-        {
-            console.MarkupLineInterpolated($"[red]{row.Peer}, {row.Case}: {row.FirstError ?? "errors without a reason"}[/]");
-        }
-
         foreach (var reason in report.Void)
         {
             console.MarkupLineInterpolated($"[red]void: {reason}[/]");
@@ -53,6 +48,7 @@ internal static class ScenarioView
             $"{row.RateToFloor:0.00}",
             $"{row.ServerCpuSecondsPerMillion.Median:0.0}",
             $"{row.CpuToMosquitto:0.00}",
+            $"{row.CpuToFloor:0.00}",
             $"{row.P50Ms.Median:0.00}/{row.P99Ms.Median:0.0}/{row.P999Ms.Median:0.0}",
             $"{row.ResidentMiB.Median:0}",
             $"{row.GeneratorCpuSecondsPerMillion.Median:0.0}",
@@ -74,5 +70,5 @@ internal static class ScenarioView
     private static string Join(IReadOnlyDictionary<string, string> pairs) =>
         string.Join(", ", pairs.Select(pair => $"{pair.Key} {pair.Value}"));
 
-    private static TableColumn Right(string title) => new TableColumn(title).RightAligned();
+    private static TableColumn Right(string title) => new TableColumn(title).RightAligned().NoWrap();
 }
