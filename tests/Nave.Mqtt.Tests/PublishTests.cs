@@ -43,6 +43,25 @@ public sealed class PublishTests
         Assert.False(publish.Topic.Overlaps(scratch));
     }
 
+    [Theory]
+    [InlineData("32 0b 0006 c3a92fe282ac 0000 01", MqttRule.PacketIdZero)] // And a property too long.
+    [InlineData("30 06 0001 74 ffffff", MqttRule.TruncatedPacket)]
+    [InlineData("30 07 0001 74 ffffffff", MqttRule.VariableByteInteger)]
+    [InlineData("30 05 0001 74 05 23", MqttRule.TruncatedPacket)]
+    [InlineData("30 03 0005 74", MqttRule.TruncatedPacket)]
+    public void A_packet_in_pieces_breaks_the_same_rule(string hex, string rule)
+    {
+        var bytes = Bytes.FromHex(hex);
+        var rules = new HashSet<string>();
+        for (var at = 0; at <= bytes.Length; at++)
+        {
+            var frame = AnyPacket.FrameOf(Bytes.TwoPieces(bytes, at));
+            rules.Add(Assert.Throws<MalformedPacketException>(() => AnyPacket.Read(frame, MqttVersion.V5)).Rule);
+        }
+
+        Assert.Equal([rule], rules);
+    }
+
     [Fact]
     public void A_payload_in_pieces_is_written_whole()
     {
