@@ -21,6 +21,7 @@ internal static class AccessRegistration
         services.TryAddSingleton<CertificateAuthorities>();
         services.TryAddSingleton<AccessControl>();
         services.TryAddSingleton<LiveAccessTable>();
+        services.AddHostedService(provider => provider.GetRequiredService<LiveAccessTable>());
         return services;
     }
 }

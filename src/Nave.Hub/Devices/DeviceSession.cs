@@ -17,7 +17,7 @@ internal sealed class DeviceSession : ILiveAccess
     private readonly TelemetryPipeline _telemetry;
     private readonly IDeviceChannel _channel;
     private volatile TelemetrySender _sender;
-    private IDisposable? _watch;
+    private AccessWatch? _watch;
     private int _isEnded;
 
     internal DeviceSession(DeviceSessions home, TelemetryPipeline telemetry, in SessionRequest request, SessionName name, bool holdsPlace)
@@ -68,6 +68,7 @@ internal sealed class DeviceSession : ILiveAccess
     {
         Grant = grant;
         _sender = _telemetry.CreateSender(grant, ModelId);
+        _watch?.Renewed();
     }
 
     /// <inheritdoc/>
@@ -76,7 +77,7 @@ internal sealed class DeviceSession : ILiveAccess
     /// <summary>Another session has the place: close without giving it back.</summary>
     internal void TakenOver() => _channel.Close(CloseReason.TakenOver);
 
-    internal void WatchedBy(IDisposable watch) => _watch = watch;
+    internal void WatchedBy(AccessWatch watch) => _watch = watch;
 
     /// <summary>The connection is over. Gives the place back if this session still has it. Idempotent.</summary>
     public async ValueTask EndAsync(CloseReason reason)
