@@ -62,7 +62,7 @@ internal static class ScenarioView
         console.MarkupLineInterpolated($"[grey]{Join(report.Settings)}[/]");
         console.MarkupLineInterpolated($"[grey]{Join(report.Versions)}[/]");
         console.MarkupLineInterpolated(
-            $"[grey]{machine.Processor}, {machine.Cores} cores, {machine.MemoryGiB} GiB, {machine.System}, Linux {machine.Kernel}, {machine.Runtime}[/]");
+            $"[grey]{machine.Processor}, {machine.Cores} cores, {machine.MemoryGiB} GiB, {machine.System}, Linux {machine.Kernel}, {machine.Runtime}, a system call {machine.SystemCallMicroseconds:0.0} us[/]");
         console.MarkupLineInterpolated(
             $"[grey]{disk.FileSystem} at {disk.Directory}: 4 KB fdatasync p50 {disk.SyncP50Microseconds:0} us, p99 {disk.SyncP99Microseconds:0} us. Medians; CPU-s/M: server CPU seconds per million messages; gen.: the generator's; other cores: taken by other work.[/]");
     }
