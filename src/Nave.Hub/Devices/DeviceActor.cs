@@ -1,13 +1,15 @@
+using Nave.Hub.Commands;
+using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 
 namespace Nave.Hub.Devices;
 
 /// <summary>
-/// One identity that is connected or being addressed. Owns the connection's place; handles one call at a time, which its
-/// home sees to. Knows nothing of where it lives: arguments and results are values, sessions are named, not referenced.
+/// One identity that is connected or being addressed. Owns the connection's place and the command box; its home sees to
+/// it that one call runs at a time. Knows nothing of where it lives: sessions are named, not referenced.
 /// </summary>
-/// <remarks>Command queue, twin order and pending methods join it with the issues that build them.</remarks>
-internal sealed class DeviceActor(IdentityId id)
+/// <remarks>The twin's write order and pending methods join it with the issue that builds them.</remarks>
+internal sealed class DeviceActor(IdentityId id, CommandBox commands) : IDeviceActor
 {
     private SessionName? _connected;
     private long _epoch;
@@ -15,35 +17,63 @@ internal sealed class DeviceActor(IdentityId id)
     /// <summary>Whom this is.</summary>
     public IdentityId Id { get; } = id;
 
-    /// <summary>The session that has the connection's place, or null.</summary>
-    public SessionName? Connected => _connected;
+    /// <summary>Whether nothing but a cache would be lost if this actor were dropped.</summary>
+    public bool IsIdle => _connected is null && commands.IsIdle;
 
-    /// <summary>Whether nothing would be lost if this actor were dropped.</summary>
-    public bool IsIdle => _connected is null;
-
-    /// <summary>Gives the place to a new session: newest wins (spec/device-mqtt.md 2.5).</summary>
-    /// <returns>The new session's full name, and the one that lost its place.</returns>
-    public TakeoverResult Connect(Guid node, long session, long epochFloor)
+    /// <inheritdoc/>
+    public ValueTask<TakeoverResult> ConnectAsync(Guid node, long session, long epochFloor)
     {
         var previous = _connected;
         _epoch = Math.Max(_epoch, epochFloor) + 1;
         _connected = new SessionName(node, session, _epoch);
-        return new TakeoverResult(_connected.Value, previous);
+        if (previous is { } loser)
+        {
+            commands.SessionEnded(loser);
+        }
+
+        return ValueTask.FromResult(new TakeoverResult(_connected.Value, previous));
     }
 
-    /// <summary>Frees the place if the session still has it.</summary>
-    /// <returns>Whether it had; a stale session changes nothing.</returns>
-    public bool Disconnect(SessionName session)
+    /// <inheritdoc/>
+    public ValueTask<bool> DisconnectAsync(SessionName session)
     {
         if (_connected != session)
         {
-            return false;
+            return ValueTask.FromResult(false);
         }
 
         _connected = null;
-        return true;
+        commands.SessionEnded(session);
+        return ValueTask.FromResult(true);
     }
-}
 
-/// <summary>The outcome of a connect.</summary>
-internal readonly record struct TakeoverResult(SessionName Current, SessionName? Previous);
+    /// <inheritdoc/>
+    public ValueTask<SessionName?> FindConnectedAsync() => ValueTask.FromResult(_connected);
+
+    /// <inheritdoc/>
+    public ValueTask<HubFailure?> EnqueueCommandAsync(CloudToDeviceMessage message) => commands.EnqueueAsync(message);
+
+    /// <inheritdoc/>
+    public ValueTask GrantCommandsAsync(SessionName session, CommandGrant grant) =>
+        _connected == session ? commands.GrantAsync(session, grant) : ValueTask.CompletedTask;
+
+    /// <inheritdoc/>
+    public ValueTask StopCommandsAsync(SessionName session)
+    {
+        commands.SessionEnded(session);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<CommandDelivery?> ReceiveCommandAsync(TimeSpan lockDuration) => commands.ReceiveAsync(lockDuration);
+
+    /// <inheritdoc/>
+    public ValueTask<HubFailure?> SettleCommandAsync(Guid lockToken, Settlement settlement) =>
+        commands.SettleAsync(lockToken, settlement);
+
+    /// <inheritdoc/>
+    public ValueTask<int> PurgeCommandsAsync() => commands.PurgeAsync();
+
+    /// <inheritdoc/>
+    public ValueTask SweepCommandsAsync() => commands.SweepAsync();
+}

@@ -1,7 +1,9 @@
 using System.Buffers;
 using Nave.EventLog;
 using Nave.Hub.Access;
+using Nave.Hub.Commands;
 using Nave.Hub.Telemetry;
+using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 
 namespace Nave.Hub.Devices;
@@ -70,6 +72,22 @@ internal sealed class DeviceSession : ILiveAccess
         _sender = _telemetry.CreateSender(grant, ModelId);
         _watch?.Renewed();
     }
+
+    /// <summary>Lets commands flow to this device's channel, up to the grant's limit; the head raises it as the device takes them.</summary>
+    public ValueTask GrantCommandsAsync(CommandGrant grant) => _home.ActorOf(this).GrantCommandsAsync(Name, grant);
+
+    /// <summary>The device takes no more commands here; what it had not settled goes back to the queue.</summary>
+    public ValueTask StopCommandsAsync() => _home.ActorOf(this).StopCommandsAsync(Name);
+
+    /// <summary>Locks and returns the oldest command, for an HTTP request; null when nothing is visible.</summary>
+    public ValueTask<CommandDelivery?> ReceiveCommandAsync(TimeSpan lockDuration) => _home.ActorOf(this).ReceiveCommandAsync(lockDuration);
+
+    /// <summary>What the device did with a command; durable when completed with null.</summary>
+    public ValueTask<HubFailure?> SettleCommandAsync(Guid lockToken, Settlement settlement) =>
+        _home.ActorOf(this).SettleCommandAsync(lockToken, settlement);
+
+    /// <summary>A command on its way to the device.</summary>
+    internal void Deliver(CommandDelivery delivery) => _channel.Deliver(delivery);
 
     /// <inheritdoc/>
     public void Revoke(CloseReason reason) => _channel.Close(reason);

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Access;
 using Nave.Hub.Telemetry;
@@ -15,14 +14,12 @@ internal sealed partial class DeviceSessions(
     LiveAccessTable liveAccess,
     Presence presence,
     TelemetryPipeline telemetry,
+    SessionTable sessions,
     NodeIncarnation node,
     ILogger<DeviceSessions> logger)
 {
-    private readonly ConcurrentDictionary<long, DeviceSession> _sessions = new();
-    private long _lastSession;
-
     /// <summary>Sessions that hold a connection's place now.</summary>
-    public int Count => _sessions.Count;
+    public int Count => sessions.Count;
 
     /// <summary>
     /// Opens a session that takes the connection's place; an older one of the same identity is closed as taken over.
@@ -31,12 +28,12 @@ internal sealed partial class DeviceSessions(
     public async ValueTask<(DeviceSession? Session, CloseReason? Refused)> OpenAsync(SessionRequest request, CancellationToken stopping)
     {
         var identity = request.Grant.Identity!.Value;
-        var number = Interlocked.Increment(ref _lastSession);
-        var takeover = await directory.ConnectAsync(identity, node.Id, number, presence.LastEpoch(identity), stopping);
+        var number = sessions.NextNumber();
+        var takeover = await directory.Of(identity).ConnectAsync(node.Id, number, presence.LastEpoch(identity));
         var session = new DeviceSession(this, telemetry, request, takeover.Current, holdsPlace: true);
-        _sessions[number] = session;
+        sessions.Add(session);
         presence.Connected(identity, takeover.Current, request.Protocol);
-        if (takeover.Previous is { } previous && Find(previous) is { } loser)
+        if (takeover.Previous is { } previous && sessions.Find(previous) is { } loser)
         {
             Log.TakenOver(logger, identity.ToString(), loser.Protocol, request.Protocol);
             loser.TakenOver();
@@ -57,14 +54,13 @@ internal sealed partial class DeviceSessions(
     public DeviceSession OpenForRequest(SessionRequest request) =>
         new(this, telemetry, request, default, holdsPlace: false);
 
-    /// <summary>The session of that name if it lives here.</summary>
-    public DeviceSession? Find(SessionName name) =>
-        name.Node == node.Id && _sessions.TryGetValue(name.Session, out var session) ? session : null;
+    /// <summary>The actor of the session's identity.</summary>
+    internal IDeviceActor ActorOf(DeviceSession session) => directory.Of(session.Id);
 
     /// <summary>Closes every session, at shutdown.</summary>
     public void CloseAll(CloseReason reason)
     {
-        foreach (var session in _sessions.Values)
+        foreach (var session in sessions.All)
         {
             session.Revoke(reason);
         }
@@ -77,8 +73,8 @@ internal sealed partial class DeviceSessions(
             return;
         }
 
-        _sessions.TryRemove(session.Name.Session, out _);
-        if (await directory.DisconnectAsync(session.Id, session.Name, CancellationToken.None))
+        sessions.Remove(session);
+        if (await ActorOf(session).DisconnectAsync(session.Name))
         {
             presence.Disconnected(session.Id, session.Name, reason);
         }

@@ -8,12 +8,6 @@ namespace Nave.Hub.Devices;
 /// </summary>
 internal interface IDeviceDirectory
 {
-    /// <summary>Takes the connection's place for a session of this node.</summary>
-    ValueTask<TakeoverResult> ConnectAsync(IdentityId id, Guid node, long session, long epochFloor, CancellationToken stopping);
-
-    /// <summary>Gives the place back; false when the session no longer had it.</summary>
-    ValueTask<bool> DisconnectAsync(IdentityId id, SessionName session, CancellationToken stopping);
-
-    /// <summary>The session that has the place, or null.</summary>
-    ValueTask<SessionName?> FindConnectedAsync(IdentityId id, CancellationToken stopping);
+    /// <summary>The actor of an identity, whether it is awake or not. Costs nothing until it is called.</summary>
+    IDeviceActor Of(IdentityId id);
 }

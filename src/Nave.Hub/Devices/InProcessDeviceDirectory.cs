@@ -1,64 +1,117 @@
+using Nave.Hub.Commands;
+using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 
 namespace Nave.Hub.Devices;
 
 /// <summary>
-/// The home of actors when the hub is one process: shards of a dictionary, each with a lock that is its actors' turn.
-/// Turns are short: an actor's calls neither wait nor do I/O while the shard's lock is held.
+/// The home of actors when the hub is one process: a sharded dictionary of actors, each with a gate that lets in one call
+/// at a time. An actor that is idle when its last caller leaves is dropped; the next call makes it anew from SQL.
 /// </summary>
-internal sealed class InProcessDeviceDirectory : IDeviceDirectory
+/// <param name="wake">Makes an actor.</param>
+internal sealed class InProcessDeviceDirectory(Func<IdentityId, DeviceActor> wake) : IDeviceDirectory
 {
-    // Far more shards than cores: two devices seldom meet on one lock.
+    // Far more shards than cores: two devices seldom meet on one lock, which is held for look-ups only.
     private const int ShardCount = 256;
 
-    private readonly Dictionary<IdentityId, DeviceActor>[] _shards =
-        [.. Enumerable.Range(0, ShardCount).Select(_ => new Dictionary<IdentityId, DeviceActor>())];
+    private readonly Dictionary<IdentityId, Home>[] _shards =
+        [.. Enumerable.Range(0, ShardCount).Select(_ => new Dictionary<IdentityId, Home>())];
 
     /// <inheritdoc/>
-    public ValueTask<TakeoverResult> ConnectAsync(
-        IdentityId id, Guid node, long session, long epochFloor, CancellationToken stopping)
+    public IDeviceActor Of(IdentityId id) => new Door(this, id);
+
+    /// <summary>Actors awake now, for metrics and tests.</summary>
+    public int CountAwake() => _shards.Sum(shard =>
     {
-        var shard = ShardOf(id);
         lock (shard)
         {
-            if (!shard.TryGetValue(id, out var actor))
+            return shard.Count;
+        }
+    });
+
+    private async ValueTask<T> CallAsync<TArgument, T>(
+        IdentityId id, TArgument argument, Func<DeviceActor, TArgument, ValueTask<T>> call)
+    {
+        var shard = _shards[(uint)id.GetHashCode() % ShardCount];
+        Home? home;
+        lock (shard)
+        {
+            if (!shard.TryGetValue(id, out home))
             {
-                shard[id] = actor = new DeviceActor(id);
+                shard[id] = home = new Home(wake(id));
             }
 
-            return ValueTask.FromResult(actor.Connect(node, session, epochFloor));
+            home.Callers++;
+        }
+
+        await home.Gate.WaitAsync();
+        try
+        {
+            return await call(home.Actor, argument);
+        }
+        finally
+        {
+            // The look at the actor comes before the gate opens: nobody changes it in between.
+            var isIdle = home.Actor.IsIdle;
+            home.Gate.Release();
+            lock (shard)
+            {
+                home.Callers--;
+                if (home.Callers == 0 && isIdle)
+                {
+                    shard.Remove(id);
+                }
+            }
         }
     }
 
-    /// <inheritdoc/>
-    public ValueTask<bool> DisconnectAsync(IdentityId id, SessionName session, CancellationToken stopping)
+    private sealed class Home(DeviceActor actor)
     {
-        var shard = ShardOf(id);
-        lock (shard)
-        {
-            if (!shard.TryGetValue(id, out var actor) || !actor.Disconnect(session))
-            {
-                return ValueTask.FromResult(false);
-            }
+        public DeviceActor Actor { get; } = actor;
 
-            if (actor.IsIdle)
-            {
-                shard.Remove(id);
-            }
+        public SemaphoreSlim Gate { get; } = new(1, 1);
 
-            return ValueTask.FromResult(true);
-        }
+        /// <summary>Calls inside or waiting; changed under the shard's lock.</summary>
+        public int Callers { get; set; }
     }
 
-    /// <inheritdoc/>
-    public ValueTask<SessionName?> FindConnectedAsync(IdentityId id, CancellationToken stopping)
+    /// <summary>An actor as callers see it: every call goes through the gate.</summary>
+    private sealed class Door(InProcessDeviceDirectory directory, IdentityId id) : IDeviceActor
     {
-        var shard = ShardOf(id);
-        lock (shard)
+        public ValueTask<TakeoverResult> ConnectAsync(Guid node, long session, long epochFloor) =>
+            directory.CallAsync(id, (node, session, epochFloor), static (actor, a) => actor.ConnectAsync(a.node, a.session, a.epochFloor));
+
+        public ValueTask<bool> DisconnectAsync(SessionName session) =>
+            directory.CallAsync(id, session, static (actor, a) => actor.DisconnectAsync(a));
+
+        public ValueTask<SessionName?> FindConnectedAsync() =>
+            directory.CallAsync(id, 0, static (actor, _) => actor.FindConnectedAsync());
+
+        public ValueTask<HubFailure?> EnqueueCommandAsync(CloudToDeviceMessage message) =>
+            directory.CallAsync(id, message, static (actor, a) => actor.EnqueueCommandAsync(a));
+
+        public async ValueTask GrantCommandsAsync(SessionName session, CommandGrant grant) =>
+            await directory.CallAsync(id, (session, grant), static (actor, a) => CompletedAsync(actor.GrantCommandsAsync(a.session, a.grant)));
+
+        public async ValueTask StopCommandsAsync(SessionName session) =>
+            await directory.CallAsync(id, session, static (actor, a) => CompletedAsync(actor.StopCommandsAsync(a)));
+
+        public ValueTask<CommandDelivery?> ReceiveCommandAsync(TimeSpan lockDuration) =>
+            directory.CallAsync(id, lockDuration, static (actor, a) => actor.ReceiveCommandAsync(a));
+
+        public ValueTask<HubFailure?> SettleCommandAsync(Guid lockToken, Settlement settlement) =>
+            directory.CallAsync(id, (lockToken, settlement), static (actor, a) => actor.SettleCommandAsync(a.lockToken, a.settlement));
+
+        public ValueTask<int> PurgeCommandsAsync() =>
+            directory.CallAsync(id, 0, static (actor, _) => actor.PurgeCommandsAsync());
+
+        public async ValueTask SweepCommandsAsync() =>
+            await directory.CallAsync(id, 0, static (actor, _) => CompletedAsync(actor.SweepCommandsAsync()));
+
+        private static async ValueTask<bool> CompletedAsync(ValueTask call)
         {
-            return ValueTask.FromResult(shard.TryGetValue(id, out var actor) ? actor.Connected : null);
+            await call;
+            return true;
         }
     }
-
-    private Dictionary<IdentityId, DeviceActor> ShardOf(IdentityId id) => _shards[(uint)id.GetHashCode() % ShardCount];
 }

@@ -1,4 +1,6 @@
+using Nave.Hub.Commands;
 using Nave.Hub.Devices;
+using Nave.Hub.Tests.Harness;
 using Nave.Protocol.Identities;
 
 namespace Nave.Hub.Tests.Devices;
@@ -18,25 +20,25 @@ public abstract class DeviceDirectoryContract
     {
         var directory = Create();
 
-        var first = await directory.ConnectAsync(Pump, Node, 1, 0, TestContext.Current.CancellationToken);
-        var second = await directory.ConnectAsync(Pump, OtherNode, 9, 0, TestContext.Current.CancellationToken);
+        var first = await directory.Of(Pump).ConnectAsync(Node, 1, 0);
+        var second = await directory.Of(Pump).ConnectAsync(OtherNode, 9, 0);
 
         Assert.Null(first.Previous);
         Assert.Equal(first.Current, second.Previous);
         Assert.True(second.Current.Epoch > first.Current.Epoch);
-        Assert.Equal(second.Current, await directory.FindConnectedAsync(Pump, TestContext.Current.CancellationToken));
+        Assert.Equal(second.Current, await directory.Of(Pump).FindConnectedAsync());
     }
 
     [Fact]
     public async Task A_session_that_lost_the_place_cannot_give_it_back()
     {
         var directory = Create();
-        var first = await directory.ConnectAsync(Pump, Node, 1, 0, TestContext.Current.CancellationToken);
-        var second = await directory.ConnectAsync(Pump, Node, 2, 0, TestContext.Current.CancellationToken);
+        var first = await directory.Of(Pump).ConnectAsync(Node, 1, 0);
+        var second = await directory.Of(Pump).ConnectAsync(Node, 2, 0);
 
-        Assert.False(await directory.DisconnectAsync(Pump, first.Current, TestContext.Current.CancellationToken));
-        Assert.True(await directory.DisconnectAsync(Pump, second.Current, TestContext.Current.CancellationToken));
-        Assert.Null(await directory.FindConnectedAsync(Pump, TestContext.Current.CancellationToken));
+        Assert.False(await directory.Of(Pump).DisconnectAsync(first.Current));
+        Assert.True(await directory.Of(Pump).DisconnectAsync(second.Current));
+        Assert.Null(await directory.Of(Pump).FindConnectedAsync());
     }
 
     [Fact]
@@ -44,8 +46,8 @@ public abstract class DeviceDirectoryContract
     {
         var directory = Create();
 
-        await directory.ConnectAsync(Pump, Node, 1, 0, TestContext.Current.CancellationToken);
-        var module = await directory.ConnectAsync(PumpModule, Node, 2, 0, TestContext.Current.CancellationToken);
+        await directory.Of(Pump).ConnectAsync(Node, 1, 0);
+        var module = await directory.Of(PumpModule).ConnectAsync(Node, 2, 0);
 
         Assert.Null(module.Previous);
     }
@@ -55,7 +57,7 @@ public abstract class DeviceDirectoryContract
     {
         var directory = Create();
 
-        var connected = await directory.ConnectAsync(Pump, Node, 1, epochFloor: 41, TestContext.Current.CancellationToken);
+        var connected = await directory.Of(Pump).ConnectAsync(Node, 1, epochFloor: 41);
 
         Assert.Equal(42, connected.Current.Epoch);
     }
@@ -66,11 +68,11 @@ public abstract class DeviceDirectoryContract
         var directory = Create();
 
         var all = await Task.WhenAll(Enumerable.Range(1, 200).Select(i => Task.Run(
-            async () => await directory.ConnectAsync(Pump, Node, i, 0, TestContext.Current.CancellationToken))));
+            async () => await directory.Of(Pump).ConnectAsync(Node, i, 0))));
         var kept = new List<SessionName>();
         foreach (var result in all)
         {
-            if (await directory.DisconnectAsync(Pump, result.Current, TestContext.Current.CancellationToken))
+            if (await directory.Of(Pump).DisconnectAsync(result.Current))
             {
                 kept.Add(result.Current);
             }
@@ -82,7 +84,29 @@ public abstract class DeviceDirectoryContract
 }
 
 /// <summary>The home in one process.</summary>
-public sealed class InProcessDeviceDirectoryTests : DeviceDirectoryContract
+public sealed class InProcessDeviceDirectoryTests : DeviceDirectoryContract, IAsyncDisposable
 {
-    private protected override IDeviceDirectory Create() => new InProcessDeviceDirectory();
+    private readonly TestDatabase _data = new(CommandStore.Schema);
+
+    [Fact]
+    public async Task An_actor_sleeps_when_nobody_is_connected_and_is_awake_while_somebody_is()
+    {
+        var directory = Create();
+        var id = new IdentityId(DeviceId.Parse("d"));
+
+        var connected = await directory.Of(id).ConnectAsync(Guid.Empty, 1, 0);
+        Assert.Equal(1, directory.CountAwake());
+        await directory.Of(id).DisconnectAsync(connected.Current);
+
+        Assert.Equal(0, directory.CountAwake());
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => _data.DisposeAsync();
+
+    private protected override InProcessDeviceDirectory Create() => new(id => new DeviceActor(
+        id,
+        new CommandBox(
+            id, new CommandStore(_data.Database), new CommandOptions(), new CommandRoute(new SessionTable(new NodeIncarnation(Guid.Empty))),
+            new CommandClock(), TimeProvider.System, () => Guid.Empty)));
 }

@@ -1,0 +1,71 @@
+using Nave.Hub.Devices;
+using Nave.Hub.Telemetry;
+using Nave.Protocol;
+using Nave.Protocol.Errors;
+using Nave.Protocol.Identities;
+
+namespace Nave.Hub.Commands;
+
+/// <summary>
+/// The service side of commands, for every path that a back end has (AMQP, REST, the tool): checks a message and hands it
+/// to the device's actor.
+/// </summary>
+internal sealed class CommandSender(DeviceRegistry registry, IDeviceDirectory directory, CommandOptions options)
+{
+    /// <summary>Queues a command for a device or module; durable when completed with null.</summary>
+    public async ValueTask<HubFailure?> SendAsync(IdentityId id, CloudToDeviceMessage message, CancellationToken stopping)
+    {
+        if (message.Properties.MessageId is { Length: > HubLimits.MaxMessageIdLength } messageId)
+        {
+            return HubFailures.ArgumentInvalid.Saying(
+                $"The message id has {messageId.Length} characters, {HubLimits.MaxMessageIdLength} are allowed.");
+        }
+
+        var bytes = message.Body.Length + EventEncoding.CountBytes(message.Properties);
+        if (bytes > options.MaxMessageBytes)
+        {
+            return HubFailures.MessageTooLarge.Saying($"The message has {bytes} bytes with its properties, {options.MaxMessageBytes} are allowed.");
+        }
+
+        // A disabled device looks like an unknown one to the sender (spec/service-amqp.md 4).
+        if (await registry.FindAsync(id, stopping) is not { IsEnabled: true })
+        {
+            return id.IsModule ? HubFailures.ModuleNotFound : HubFailures.DeviceNotFound;
+        }
+
+        return await directory.Of(id).EnqueueCommandAsync(WithDestination(id, message));
+    }
+
+    /// <summary>Empties the queue of a device or module.</summary>
+    /// <returns>How many messages went.</returns>
+    public ValueTask<int> PurgeAsync(IdentityId id) => directory.Of(id).PurgeCommandsAsync();
+
+    /// <summary>Reads <c>iothub-ack</c>, in any case; false when it is none of the four words.</summary>
+    public static bool TryParseAcknowledgement(string? text, out AcknowledgementRequest request)
+    {
+        (var isKnown, request) = text?.ToUpperInvariant() switch
+        {
+            null or "" or "NONE" => (true, AcknowledgementRequest.None),
+            "POSITIVE" => (true, AcknowledgementRequest.Positive),
+            "NEGATIVE" => (true, AcknowledgementRequest.Negative),
+            "FULL" => (true, AcknowledgementRequest.Full),
+            _ => (false, AcknowledgementRequest.None),
+        };
+        return isKnown;
+    }
+
+    /// <summary>Writes the word of an acknowledgement request.</summary>
+    public static string Write(AcknowledgementRequest request) => request switch
+    {
+        AcknowledgementRequest.Positive => "positive",
+        AcknowledgementRequest.Negative => "negative",
+        AcknowledgementRequest.Full => "full",
+        _ => "none",
+    };
+
+    // `$.to` is always there for the device: what the back end wrote, else the device's own address (spec/device-mqtt.md 6 rule 1).
+    private static CloudToDeviceMessage WithDestination(IdentityId id, CloudToDeviceMessage message) =>
+        string.IsNullOrEmpty(message.Properties.To)
+            ? message with { Properties = message.Properties with { To = id.ToPath() + "/messages/devicebound" } }
+            : message;
+}

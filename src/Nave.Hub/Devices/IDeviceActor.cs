@@ -1,0 +1,45 @@
+using Nave.Hub.Commands;
+using Nave.Protocol.Errors;
+
+namespace Nave.Hub.Devices;
+
+/// <summary>
+/// What can be asked of an identity's actor, wherever it lives. One call at a time; arguments and results are values that
+/// can cross to another node; no call waits longer than a commit.
+/// </summary>
+internal interface IDeviceActor
+{
+    /// <summary>Takes the connection's place for a session of a node: newest wins (spec/device-mqtt.md 2.5).</summary>
+    ValueTask<TakeoverResult> ConnectAsync(Guid node, long session, long epochFloor);
+
+    /// <summary>Gives the place back; false when the session no longer had it. Its locks are released without counting.</summary>
+    ValueTask<bool> DisconnectAsync(SessionName session);
+
+    /// <summary>The session that has the place, or null.</summary>
+    ValueTask<SessionName?> FindConnectedAsync();
+
+    /// <summary>Queues a command; durable when completed with null.</summary>
+    ValueTask<HubFailure?> EnqueueCommandAsync(CloudToDeviceMessage message);
+
+    /// <summary>Lets commands flow to the session, up to a total that the head raises as the device takes them.</summary>
+    ValueTask GrantCommandsAsync(SessionName session, CommandGrant grant);
+
+    /// <summary>The session takes no more commands (unsubscribed, link lost): its locks are released.</summary>
+    ValueTask StopCommandsAsync(SessionName session);
+
+    /// <summary>Locks and hands out the oldest command, for an HTTP request; null when nothing is visible.</summary>
+    ValueTask<CommandDelivery?> ReceiveCommandAsync(TimeSpan lockDuration);
+
+    /// <summary>Ends or returns a received command; durable when completed with null, <see cref="HubFailures.LockLost"/> otherwise.</summary>
+    ValueTask<HubFailure?> SettleCommandAsync(Guid lockToken, Settlement settlement);
+
+    /// <summary>Empties the queue.</summary>
+    /// <returns>How many messages went.</returns>
+    ValueTask<int> PurgeCommandsAsync();
+
+    /// <summary>Releases locks and dead-letters messages whose time is over.</summary>
+    ValueTask SweepCommandsAsync();
+}
+
+/// <summary>The outcome of a connect.</summary>
+internal readonly record struct TakeoverResult(SessionName Current, SessionName? Previous);
