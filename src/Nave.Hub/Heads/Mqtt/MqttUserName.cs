@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Nave.Protocol.Access;
 using Nave.Protocol.Identities;
 
 namespace Nave.Hub.Heads.Mqtt;
@@ -59,7 +60,7 @@ internal sealed record MqttUserName
 
         var identity = new MqttUserName
         {
-            HostName = WithoutPort(host).ToString(),
+            HostName = HubNames.WithoutPort(host.ToString()),
             DeviceId = device.ToString(),
             ModuleId = module.IsEmpty ? null : module.ToString(),
         };
@@ -89,13 +90,6 @@ internal sealed record MqttUserName
         var segment = slash < 0 ? rest : rest[..slash];
         return segment.StartsWith("?", StringComparison.Ordinal)
             || segment.Contains("api-version=", StringComparison.Ordinal);
-    }
-
-    // A port stands behind the last colon; an IPv6 literal would be in brackets.
-    private static ReadOnlySpan<char> WithoutPort(ReadOnlySpan<char> host)
-    {
-        var colon = host.LastIndexOf(':');
-        return colon >= 0 && !host[(colon + 1)..].ContainsAnyExceptInRange('0', '9') ? host[..colon] : host;
     }
 
     private static MqttUserName WithParameters(MqttUserName userName, ReadOnlySpan<char> parameters)

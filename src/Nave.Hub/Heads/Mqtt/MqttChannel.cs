@@ -1,0 +1,40 @@
+using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using System.IO.Pipelines;
+using Nave.Hub.Commands;
+using Nave.Hub.Devices;
+
+namespace Nave.Hub.Heads.Mqtt;
+
+/// <summary>
+/// The way from the hub to an MQTT client. Closing wakes the connection's loop, whatever it waits for; the first reason
+/// stands. Any thread may call.
+/// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "The source holds neither timer nor handle, and a late Close may still come.")]
+internal sealed class MqttChannel(PipeReader input) : IDeviceChannel
+{
+    private const int Open = -1;
+
+    private readonly CancellationTokenSource _closing = new();
+    private int _reason = Open;
+
+    /// <summary>Why the connection must end, or null.</summary>
+    public CloseReason? Reason => Volatile.Read(ref _reason) is var reason and not Open ? (CloseReason)reason : null;
+
+    /// <summary>Cancelled when there is a <see cref="Reason"/>. For the loop's waits other than reading.</summary>
+    public CancellationToken Closing => _closing.Token;
+
+    /// <inheritdoc/>
+    public void Deliver(CommandDelivery delivery) =>
+        throw new UnreachableException("Commands over MQTT are still to come: no session grants any.");
+
+    /// <inheritdoc/>
+    public void Close(CloseReason reason)
+    {
+        if (Interlocked.CompareExchange(ref _reason, (int)reason, Open) is Open)
+        {
+            _closing.Cancel();
+            input.CancelPendingRead();
+        }
+    }
+}

@@ -1,0 +1,294 @@
+using System.IO.Pipelines;
+using Nave.EventLog;
+using Nave.Hub.Devices;
+using Nave.Hub.Telemetry;
+using Nave.Mqtt;
+using Nave.Protocol;
+using Nave.Protocol.Errors;
+
+namespace Nave.Hub.Heads.Mqtt;
+
+/// <summary>
+/// An MQTT device after its CONNECT was accepted (<see cref="MqttAccept"/>). Turns packets into intents for
+/// <see cref="DeviceSession"/> and back. Owns the order of acknowledgements, nothing else: no storage, no policy.
+/// </summary>
+internal sealed class MqttConnection(
+    MqttTransport transport,
+    MqttAccepted accepted,
+    MqttPeer peer,
+    MqttSignals signals,
+    MqttOptions options,
+    TimeProvider time)
+{
+    // Topic and fixed parts around the largest message. What is larger is refused before it has arrived.
+    private const int MaxPacketBytes = HubLimits.MaxTelemetryBytes + ushort.MaxValue + 16;
+
+    private const int ScratchBytes = 256;
+
+    private readonly PipeReader _input = transport.Input;
+    private readonly DeviceSession _session = accepted.Session;
+    private readonly MqttTopics _topics = accepted.Topics;
+    private readonly MqttSubscriptions _subscriptions = accepted.Subscriptions;
+    private readonly MqttChannel _channel = transport.Channel;
+    private readonly MqttWriter _writer = transport.Writer;
+    private readonly ConnectionDeadline _deadline = transport.Deadline;
+    private readonly AckQueue _acknowledgements = new(transport.Writer, transport.Channel, signals, options.MaxUnacknowledged);
+    private byte[]? _scratch;
+    private long _receivedAt;
+
+    /// <summary>Runs until either side ends the connection. Never throws for anything the peer can cause.</summary>
+    public async Task<CloseReason> RunAsync()
+    {
+        try
+        {
+            return await ReadAsync();
+        }
+        catch (MalformedPacketException e)
+        {
+            signals.Malformed(peer, e.Rule);
+            return e is PacketTooLargeException ? Refuse(HubFailures.MessageTooLarge) : CloseReason.ProtocolViolation;
+        }
+        catch (OperationCanceledException) when (_channel.Reason is { } reason)
+        {
+            return reason;
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            // A reset is how devices usually leave.
+            return _channel.Reason ?? CloseReason.PeerClosed;
+        }
+    }
+
+    /// <summary>Acknowledges what is still on its way to the disk.</summary>
+    public async ValueTask AwaitAcknowledgementsAsync(CancellationToken deadline)
+    {
+        _acknowledgements.Release();
+        await _acknowledgements.WaitUntilEmptyAsync(deadline);
+    }
+
+    private async Task<CloseReason> ReadAsync()
+    {
+        while (true)
+        {
+            var read = await _input.ReadAsync(CancellationToken.None);
+            if (_channel.Reason is { } closed)
+            {
+                return closed;
+            }
+
+            var unread = read.Buffer;
+            _receivedAt = _deadline.Heard();
+            while (FrameReader.TryReadFrame(ref unread, MaxPacketBytes, out var frame))
+            {
+                if (await HandleAsync(frame) is { } reason)
+                {
+                    return reason;
+                }
+            }
+
+            // Everything was examined even where nothing was consumed: the next read waits for new bytes.
+            _input.AdvanceTo(unread.Start, unread.End);
+            SendAnswers(); // Once per read, whatever it brought.
+            if (read.IsCompleted)
+            {
+                return _channel.Reason ?? CloseReason.PeerClosed;
+            }
+
+            if (_writer.IsCongested)
+            {
+                await WaitForPeerToReadAsync();
+            }
+        }
+    }
+
+    /// <returns>Why the connection must end, or null to go on.</returns>
+    private ValueTask<CloseReason?> HandleAsync(in MqttFrame frame)
+    {
+        switch (frame.Type)
+        {
+            case PacketType.Publish:
+                return HandlePublishAsync(frame);
+            case PacketType.PubAck:
+                return new(HandlePubAck(frame));
+            case PacketType.Subscribe:
+                return HandleSubscribeAsync(SubscribePacket.Read(frame, MqttVersion.V311));
+            case PacketType.Unsubscribe:
+                return HandleUnsubscribeAsync(UnsubscribePacket.Read(frame, MqttVersion.V311));
+            case PacketType.PingReq:
+                _writer.PingResponse();
+                return default;
+            case PacketType.Disconnect:
+                DisconnectPacket.Read(frame, MqttVersion.V311);
+                return new(CloseReason.Disconnected);
+            default:
+                // spec/device-mqtt.md 1, "Second CONNECT"; and what only a server sends, or QoS 2 needs.
+                return new(Violate($"{frame.Type} has no place here."));
+        }
+    }
+
+    // Not async: the usual PUBLISH neither waits nor allocates.
+    private ValueTask<CloseReason?> HandlePublishAsync(in MqttFrame frame) =>
+        TryHandlePublish(frame, out var reason) ? new(reason) : HandlePublishWithRoomAsync(frame);
+
+    /// <returns>False when the message must wait for room in the log or in the queue of acknowledgements.</returns>
+    private bool TryHandlePublish(in MqttFrame frame, out CloseReason? reason)
+    {
+        var publish = PublishPacket.Read(frame, MqttVersion.V311, frame.Body.IsSingleSegment ? default : _scratch ??= new byte[ScratchBytes]);
+        reason = null;
+        if (publish.Qos is 2)
+        {
+            // spec/device-mqtt.md 3 rule 4: the hub has no exactly-once; it closes instead of downgrading.
+            reason = Violate("PUBLISH with QoS 2.");
+            return true;
+        }
+
+        if (publish.Qos is 1 && _acknowledgements.IsFull)
+        {
+            return false;
+        }
+
+        var intent = _topics.Read(publish.Topic, publish.Retain);
+        switch (intent.Kind)
+        {
+            case PublishKind.Telemetry:
+                return TrySendTelemetry(publish, intent.Properties!, out reason); // Not null for this kind.
+            case PublishKind.Refused:
+                reason = Refuse(intent.Failure!, intent.Reason); // Not null for this kind.
+                return true;
+            case PublishKind.TwinGet or PublishKind.TwinPatch:
+                AnswerTwinRequest(intent.RequestId);
+                break;
+            case PublishKind.MethodResult:
+                break; // Nothing waits for one yet.
+        }
+
+        if (publish.Qos is 1)
+        {
+            _acknowledgements.AddDone(publish.PacketId, _receivedAt);
+        }
+
+        return true;
+    }
+
+    // The PUBACK leaves when the message's place in the log is committed.
+    private bool TrySendTelemetry(in PublishPacket publish, TelemetryProperties properties, out CloseReason? reason)
+    {
+        reason = null;
+        var result = _session.TrySendTelemetry(properties, publish.Payload, publish.Qos is 1 ? _acknowledgements : null);
+        switch (result.Outcome)
+        {
+            case AppendOutcome.Full:
+                return false;
+            case AppendOutcome.Refused:
+                var failure = result.Failure ?? HubFailures.Unavailable;
+                reason = Refuse(
+                    failure, failure.Code is HubErrorCode.ServiceUnavailable ? CloseReason.LogUnavailable : CloseReason.Refused);
+                return true;
+        }
+
+        if (publish.Qos is 1)
+        {
+            _acknowledgements.Add(publish.PacketId, result.Position, _receivedAt);
+        }
+
+        return true;
+    }
+
+    // Reads nothing further from this connection meanwhile: that is the back-pressure.
+    private async ValueTask<CloseReason?> HandlePublishWithRoomAsync(MqttFrame frame)
+    {
+        _deadline.ExpectNothing();
+        try
+        {
+            CloseReason? reason;
+            do
+            {
+                SendAnswers();
+                await (_acknowledgements.IsFull
+                    ? _acknowledgements.WaitForRoomAsync(_channel.Closing)
+                    : _session.WaitForRoomAsync(_channel.Closing));
+                if (_channel.Reason is { } closed)
+                {
+                    return closed;
+                }
+            }
+            while (!TryHandlePublish(frame, out reason));
+
+            return reason;
+        }
+        finally
+        {
+            _deadline.ExpectToBeHeard();
+        }
+    }
+
+    private void AnswerTwinRequest(ReadOnlySpan<byte> requestId)
+    {
+        // spec/device-mqtt.md 8: without a subscription the answer is dropped.
+        if (_subscriptions.Has(MqttFeeds.TwinResponses))
+        {
+            _writer.Publish(
+                TwinRefusal.TopicFor(HubFailures.NotImplemented, requestId),
+                TwinRefusal.BodyOf(HubFailures.NotImplemented, peer.ConnectionId, time.GetUtcNow()));
+        }
+    }
+
+    // Nothing is sent with QoS 1 yet, so this acknowledges nothing: a client that resumes a session may still do it.
+    private static CloseReason? HandlePubAck(in MqttFrame frame)
+    {
+        AckPacket.Read(frame, MqttVersion.V311);
+        return null;
+    }
+
+    private async ValueTask<CloseReason?> HandleSubscribeAsync(SubscribePacket packet)
+    {
+        foreach (var asked in packet.Subscriptions)
+        {
+            if (_topics.ReadFilter(asked.Filter) is MqttFeeds.None)
+            {
+                // spec/device-mqtt.md 5: never 0x80, which clients take for a yes.
+                return Refuse(
+                    HubFailures.AddressNotFound.Because("The filter is none of this device's."), CloseReason.ProtocolViolation);
+            }
+        }
+
+        // QoS 2 is granted as 1.
+        var granted = packet.Subscriptions.Select(asked => new Devices.Subscription(asked.Filter, Math.Min((int)asked.Qos, 1))).ToList();
+        if (!await _subscriptions.AddAsync(granted, _channel.Closing))
+        {
+            return Refuse(HubFailures.ArgumentInvalid.Because($"More than {HubLimits.MaxMqttSubscriptions} subscriptions."));
+        }
+
+        _writer.SubAck(packet.PacketId, [.. granted.Select(subscription => (ReasonCode)subscription.Qos)]);
+        return null;
+    }
+
+    private async ValueTask<CloseReason?> HandleUnsubscribeAsync(UnsubscribePacket packet)
+    {
+        await _subscriptions.RemoveAsync([.. packet.Filters], _channel.Closing);
+        _writer.UnsubAck(packet.PacketId);
+        return null;
+    }
+
+    private void SendAnswers()
+    {
+        _acknowledgements.Release();
+        _writer.Flush();
+    }
+
+    private async ValueTask WaitForPeerToReadAsync()
+    {
+        _deadline.ExpectToBeRead(options.UnsentTimeout);
+        await _writer.WaitForRoomAsync(_channel.Closing);
+        _deadline.ExpectToBeHeard();
+    }
+
+    private CloseReason Violate(string what) =>
+        Refuse(HubFailures.InvalidOperation.Because(what), CloseReason.ProtocolViolation);
+
+    private CloseReason Refuse(HubFailure failure, CloseReason reason = CloseReason.Refused)
+    {
+        signals.Refused(peer, _session.Id, failure);
+        return reason;
+    }
+}

@@ -1,0 +1,144 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Net;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Hosting;
+using Nave.EventLog;
+using Nave.Hub.Devices;
+using Nave.Mqtt;
+
+namespace Nave.Hub.Heads.Mqtt;
+
+/// <summary>
+/// The MQTT head's door: takes a transport connection, has its CONNECT judged, runs it, and sees to it that its end has
+/// the consequences of <see cref="MqttEnding"/>. One instance serves all connections, over TCP and over WebSocket.
+/// </summary>
+internal sealed class MqttConnectionHandler(
+    MqttAccept accept, DeadlineWheel wheel, MqttSignals signals, MqttOptions options, TimeProvider time, IHostApplicationLifetime lifetime)
+    : ConnectionHandler
+{
+    // How long an ended connection may take to be told so, to leave its will or to have its last messages synced.
+    private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(3);
+
+    /// <inheritdoc/>
+    public override async Task OnConnectedAsync(ConnectionContext connection)
+    {
+        var peer = new MqttPeer(
+            connection.ConnectionId,
+            DeviceProtocol.Mqtt,
+            (connection.RemoteEndPoint as IPEndPoint)?.Address,
+            connection.Features.Get<ITlsConnectionFeature>()?.ClientCertificate);
+        if (!await ServeAsync(connection.Transport, peer))
+        {
+            connection.Abort(new ConnectionAbortedException("The peer does not take what it is sent."));
+        }
+    }
+
+    /// <summary>Serves a connection until it is over. The caller closes the transport.</summary>
+    /// <returns>False when the peer did not take what was left to be sent: cut it off instead of waiting for it.</returns>
+    public async Task<bool> ServeAsync(IDuplexPipe pipe, MqttPeer peer)
+    {
+        var channel = new MqttChannel(pipe.Input);
+        var writer = new MqttWriter(pipe.Output, channel, options.MaxUnsentBytes);
+        using var deadline = new ConnectionDeadline(wheel, time, channel, options.ConnectTimeout);
+        var transport = new MqttTransport(pipe.Input, writer, channel, deadline);
+        if (await AcceptAsync(transport, peer) is { } accepted)
+        {
+            await ServeAcceptedAsync(transport, accepted, peer);
+        }
+
+        return await writer.CompleteAsync(EndTimeout, time);
+    }
+
+    private async ValueTask<MqttAccepted?> AcceptAsync(MqttTransport transport, MqttPeer peer)
+    {
+        AcceptOutcome outcome;
+        try
+        {
+            outcome = await accept.AcceptAsync(transport, peer, lifetime.ApplicationStopping);
+        }
+        catch (MalformedPacketException e)
+        {
+            signals.Malformed(peer, e.Rule);
+            outcome = new AcceptOutcome(null, CloseReason.ProtocolViolation);
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            outcome = new AcceptOutcome(null, transport.Channel.Reason ?? CloseReason.PeerClosed);
+        }
+
+        if (outcome.Accepted is null)
+        {
+            signals.ConnectRefused(peer, outcome.ClientId, outcome.Reason, outcome.Failure);
+        }
+
+        return outcome.Accepted;
+    }
+
+    private async ValueTask ServeAcceptedAsync(MqttTransport transport, MqttAccepted accepted, MqttPeer peer)
+    {
+        var reason = CloseReason.InternalError;
+        try
+        {
+            transport.Writer.Flush();
+            var connection = new MqttConnection(transport, accepted, peer, signals, options, time);
+            reason = await connection.RunAsync();
+            transport.Channel.Close(reason);
+
+            using var deadline = new CancellationTokenSource(EndTimeout, time);
+            await EndAsync(connection, accepted, reason, deadline.Token);
+        }
+        catch (Exception e)
+        {
+            // A broken promise of ours costs this connection and is told; the next one is served.
+            signals.Failed(peer, e);
+        }
+        finally
+        {
+            await accepted.Session.EndAsync(reason);
+            signals.Closed(peer, accepted.Session.Id, reason);
+        }
+    }
+
+    private async ValueTask EndAsync(MqttConnection connection, MqttAccepted accepted, CloseReason reason, CancellationToken deadline)
+    {
+        var ending = MqttEnding.Of(reason);
+        try
+        {
+            if (ending.AwaitsAcknowledgements)
+            {
+                await connection.AwaitAcknowledgementsAsync(deadline);
+            }
+
+            if (ending.PublishesWill && accepted.Will is { } will)
+            {
+                await PublishWillAsync(accepted.Session, will, deadline);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Too late for it; the device will find out by itself.
+        }
+    }
+
+    private async ValueTask PublishWillAsync(DeviceSession session, MqttWill will, CancellationToken deadline)
+    {
+        while (true)
+        {
+            var result = session.TrySendTelemetry(will.Properties, new ReadOnlySequence<byte>(will.Payload), waiter: null);
+            if (result.Outcome is AppendOutcome.Taken)
+            {
+                return;
+            }
+
+            if (result.Outcome is AppendOutcome.Refused)
+            {
+                signals.WillLost(session.Id, result.Failure);
+                return;
+            }
+
+            await session.WaitForRoomAsync(deadline);
+        }
+    }
+}

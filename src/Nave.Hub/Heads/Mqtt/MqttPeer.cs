@@ -1,0 +1,18 @@
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
+using Nave.Hub.Devices;
+
+namespace Nave.Hub.Heads.Mqtt;
+
+/// <summary>The other end of a connection as the transport knows it.</summary>
+/// <param name="ConnectionId">For the log.</param>
+/// <param name="Protocol">MQTT over TCP or over WebSocket.</param>
+/// <param name="Address">Where it comes from; null when unknown.</param>
+/// <param name="Certificate">The TLS client certificate, or null. Accepted by the handshake whatever it is (spec/security.md 6.1).</param>
+/// <param name="Chain">The other certificates that the client sent, or null.</param>
+internal sealed record MqttPeer(
+    string ConnectionId,
+    DeviceProtocol Protocol,
+    IPAddress? Address,
+    X509Certificate2? Certificate = null,
+    X509Certificate2Collection? Chain = null);

@@ -1,0 +1,234 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using Nave.Hub.Devices;
+using Nave.Mqtt;
+
+namespace Nave.Hub.Heads.Mqtt;
+
+/// <summary>
+/// What is sent to one client. Writers (the connection's loop, the work item of a commit) put packets into a buffer
+/// under a short lock and ask for a flush; one flush is under way at a time, and takes with it what has gathered
+/// meanwhile. Nothing here blocks. Any thread may call.
+/// </summary>
+/// <remarks>
+/// The buffer of its own is needed since a pipe over a TLS stream must not be written to while it is being flushed.
+/// Its size is bounded by who fills it: the loop stops reading while <see cref="IsCongested"/>, and acknowledgements
+/// that are still to come are bounded by <see cref="AckQueue"/>. When the transport fails, the channel is closed.
+/// </remarks>
+internal sealed class MqttWriter(PipeWriter output, MqttChannel channel, int maxUnsentBytes)
+{
+    private readonly Lock _lock = new();
+    private StagingBuffer _staged;
+    private bool _isFlushing;
+    private bool _isBroken;
+    private TaskCompletionSource? _room;
+    private TaskCompletionSource? _idle;
+
+    /// <summary>Whether the client leaves more unread than it should: read nothing more from it.</summary>
+    public bool IsCongested
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _staged.Length > maxUnsentBytes;
+            }
+        }
+    }
+
+    public void ConnAck(ConnectReturnCode code, bool sessionPresent)
+    {
+        lock (_lock)
+        {
+            ConnAckPacket.Write(_staged.Output, code, sessionPresent);
+        }
+    }
+
+    public void ConnAck(ConnAckPacket packet, MqttVersion version)
+    {
+        lock (_lock)
+        {
+            packet.Write(_staged.Output, version);
+        }
+    }
+
+    public void PubAcks(ReadOnlySpan<ushort> packetIds)
+    {
+        lock (_lock)
+        {
+            var output = _staged.Output;
+            var bytes = output.GetSpan(packetIds.Length * AckPacket.ShortBytes);
+            foreach (var packetId in packetIds)
+            {
+                AckPacket.WritePubAck(bytes, packetId);
+                bytes = bytes[AckPacket.ShortBytes..];
+            }
+
+            output.Advance(packetIds.Length * AckPacket.ShortBytes);
+        }
+    }
+
+    public void SubAck(ushort packetId, IReadOnlyList<ReasonCode> granted)
+    {
+        lock (_lock)
+        {
+            new SubAckPacket { PacketId = packetId, Reasons = granted }.Write(_staged.Output, MqttVersion.V311);
+        }
+    }
+
+    public void UnsubAck(ushort packetId)
+    {
+        lock (_lock)
+        {
+            new UnsubAckPacket { PacketId = packetId }.Write(_staged.Output, MqttVersion.V311);
+        }
+    }
+
+    public void PingResponse()
+    {
+        lock (_lock)
+        {
+            PingPacket.WriteResponse(_staged.Output);
+        }
+    }
+
+    /// <summary>A message at QoS 0.</summary>
+    public void Publish(ReadOnlySpan<byte> topic, ReadOnlyMemory<byte> payload)
+    {
+        lock (_lock)
+        {
+            new PublishPacket { Topic = topic, Payload = new ReadOnlySequence<byte>(payload) }
+                .Write(_staged.Output, MqttVersion.V311);
+        }
+    }
+
+    /// <summary>Sends what is there; does not wait for it.</summary>
+    public void Flush()
+    {
+        lock (_lock)
+        {
+            if (_isFlushing || _staged.Length is 0)
+            {
+                return;
+            }
+
+            _isFlushing = true;
+        }
+
+        // Completed already in the usual case, and then it allocates nothing. Never faults; CompleteAsync waits for it.
+        _ = FlushStagedAsync();
+    }
+
+    /// <summary>Completes when the client has read enough of what was sent.</summary>
+    public async ValueTask WaitForRoomAsync(CancellationToken closing)
+    {
+        Task room;
+        lock (_lock)
+        {
+            if (_staged.Length <= maxUnsentBytes || _isBroken)
+            {
+                return;
+            }
+
+            _room ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            room = _room.Task;
+        }
+
+        await room.WaitAsync(closing);
+    }
+
+    /// <summary>Sends what is there and waits for it. The last call.</summary>
+    /// <returns>False when the client did not take it in time.</returns>
+    public async ValueTask<bool> CompleteAsync(TimeSpan timeout, TimeProvider time)
+    {
+        Flush();
+        Task idle;
+        lock (_lock)
+        {
+            if (!_isFlushing || _isBroken)
+            {
+                return true;
+            }
+
+            _idle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            idle = _idle.Task;
+        }
+
+        try
+        {
+            await idle.WaitAsync(timeout, time);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+
+    private async Task FlushStagedAsync()
+    {
+        while (TryTake(out var bytes))
+        {
+            if (!await SendAsync(bytes))
+            {
+                Break();
+                return;
+            }
+        }
+    }
+
+    // Ends the flush where nothing is left to be sent.
+    private bool TryTake(out ArraySegment<byte> bytes)
+    {
+        TaskCompletionSource? room;
+        TaskCompletionSource? idle = null;
+        lock (_lock)
+        {
+            bytes = _staged.Take();
+            (room, _room) = (_room, null);
+            if (bytes.Count is 0)
+            {
+                _isFlushing = false;
+                (idle, _idle) = (_idle, null);
+            }
+        }
+
+        room?.TrySetResult();
+        idle?.TrySetResult();
+        return bytes.Count > 0;
+    }
+
+    /// <returns>False when there is nobody to send to any more.</returns>
+    private async ValueTask<bool> SendAsync(ArraySegment<byte> bytes)
+    {
+        try
+        {
+            output.Write(bytes.AsSpan());
+            StagingBuffer.Return(bytes);
+            var result = await output.FlushAsync();
+            return !result.IsCompleted && !result.IsCanceled;
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
+        {
+            // The transport is gone under us.
+            return false;
+        }
+    }
+
+    // The flush stays "under way", so that nobody tries again; what is still staged is never sent.
+    private void Break()
+    {
+        TaskCompletionSource? room;
+        TaskCompletionSource? idle;
+        lock (_lock)
+        {
+            _isBroken = true;
+            (room, _room) = (_room, null);
+            (idle, _idle) = (_idle, null);
+        }
+
+        room?.TrySetResult();
+        idle?.TrySetResult();
+        channel.Close(CloseReason.PeerClosed);
+    }
+}
