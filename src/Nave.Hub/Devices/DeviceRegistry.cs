@@ -53,6 +53,7 @@ internal sealed class DeviceRegistry(HubDatabase database, IdentityStore store, 
         RunAsync((session, changes) => Delete(session, id, condition, changes), stopping);
 
     /// <summary>Applies each change that can be applied, in order, in one commit; the others are named in the answer.</summary>
+    /// <exception cref="StorageUnavailableException">Nothing was applied.</exception>
     public async ValueTask<IReadOnlyList<BulkError>> ApplyAsync(IReadOnlyList<BulkChange> bulk, CancellationToken stopping)
     {
         // spec/service-rest.md 4.4: an id twice is refused for that id; neither of the two is more right than the other.
@@ -80,15 +81,22 @@ internal sealed class DeviceRegistry(HubDatabase database, IdentityStore store, 
     private async ValueTask<Outcome<DeviceIdentity>> RunAsync(
         Func<SqlSession, List<(DeviceIdentity?, DeviceIdentity?)>, Outcome<DeviceIdentity>> unit, CancellationToken stopping)
     {
-        var (outcome, changes) = await database.WriteAsync(
-            session =>
-            {
-                var made = new List<(DeviceIdentity?, DeviceIdentity?)>();
-                return (unit(session, made), made);
-            },
-            stopping);
-        Raise(changes);
-        return outcome;
+        try
+        {
+            var (outcome, changes) = await database.WriteAsync(
+                session =>
+                {
+                    var made = new List<(DeviceIdentity?, DeviceIdentity?)>();
+                    return (unit(session, made), made);
+                },
+                stopping);
+            Raise(changes);
+            return outcome;
+        }
+        catch (StorageUnavailableException)
+        {
+            return HubFailures.Unavailable;
+        }
     }
 
     private void Raise(List<(DeviceIdentity? Before, DeviceIdentity? After)> changes)

@@ -20,6 +20,7 @@ internal sealed class DeviceSession : ILiveAccess
     private readonly IDeviceChannel _channel;
     private volatile TelemetrySender _sender;
     private AccessWatch? _watch;
+    private PresenceEntry? _presence;
     private int _isEnded;
 
     internal DeviceSession(DeviceSessions home, TelemetryPipeline telemetry, in SessionRequest request, SessionName name, bool holdsPlace)
@@ -59,8 +60,11 @@ internal sealed class DeviceSession : ILiveAccess
     /// when the position is committed, which <paramref name="waiter"/> hears, and waits with
     /// <see cref="WaitForRoomAsync"/> when told to.
     /// </summary>
-    public TelemetryResult TrySendTelemetry(TelemetryProperties properties, in ReadOnlySequence<byte> body, ICommitWaiter? waiter) =>
-        _telemetry.TryAppend(_sender, properties, body, waiter);
+    public TelemetryResult TrySendTelemetry(TelemetryProperties properties, in ReadOnlySequence<byte> body, ICommitWaiter? waiter)
+    {
+        _presence?.Heard();
+        return _telemetry.TryAppend(_sender, properties, body, waiter);
+    }
 
     /// <summary>Completes when a message that met a full batch may be tried again.</summary>
     public ValueTask WaitForRoomAsync(CancellationToken stopping) => _telemetry.WaitForRoomAsync(stopping);
@@ -94,6 +98,8 @@ internal sealed class DeviceSession : ILiveAccess
 
     /// <summary>Another session has the place: close without giving it back.</summary>
     internal void TakenOver() => _channel.Close(CloseReason.TakenOver);
+
+    internal void HeardBy(PresenceEntry presence) => _presence = presence;
 
     internal void WatchedBy(AccessWatch watch) => _watch = watch;
 

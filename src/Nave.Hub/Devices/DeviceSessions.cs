@@ -32,7 +32,7 @@ internal sealed partial class DeviceSessions(
         var takeover = await directory.Of(identity).ConnectAsync(node.Id, number, presence.LastEpoch(identity));
         var session = new DeviceSession(this, telemetry, request, takeover.Current, holdsPlace: true);
         sessions.Add(session);
-        presence.Connected(identity, takeover.Current, request.Protocol);
+        session.HeardBy(presence.Connected(identity, takeover.Current, request.Protocol));
         if (takeover.Previous is { } previous && sessions.Find(previous) is { } loser)
         {
             Log.TakenOver(logger, identity.ToString(), loser.Protocol, request.Protocol);

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Nave.Hub.Devices;
 
-/// <summary>Makes what tells identities and their versions apart, and the keys of those that bring none. Any thread.</summary>
+/// <summary>Makes what tells identities and their versions apart. Any thread.</summary>
 internal sealed class IdentityMarks(TimeProvider time)
 {
     private long _lastGeneration;
@@ -30,7 +30,4 @@ internal sealed class IdentityMarks(TimeProvider time)
         var number = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))) >> 4;
         return Convert.ToBase64String(Encoding.ASCII.GetBytes(number.ToString()));
     }
-
-    /// <summary>32 random bytes in base64 (spec/service-rest.md 4.1).</summary>
-    public static string NewKey() => Convert.ToBase64String(RandomNumberGenerator.GetBytes(32));
 }

@@ -1,4 +1,4 @@
-using System.Buffers;
+using Nave.Protocol.Access;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 
@@ -14,10 +14,6 @@ internal sealed class RegistryRules(IdentityMarks marks, TimeProvider time)
     public const int MaxStatusReasonLength = 128;
 
     private const string ScopePrefix = "ms-azure-iot-edge://";
-    private const int MinKeyBytes = 16;
-    private const int MaxKeyBytes = 64;
-
-    private static readonly SearchValues<char> Hex = SearchValues.Create("0123456789ABCDEF");
 
     /// <summary>The modules that come with an edge device.</summary>
     public static IReadOnlyList<ModuleId> EdgeModules { get; } = [ModuleId.Parse("$edgeAgent"), ModuleId.Parse("$edgeHub")];
@@ -168,39 +164,30 @@ internal sealed class RegistryRules(IdentityMarks marks, TimeProvider time)
         {
             (null, null) => WithNewKeys(),
             (null, _) or (_, null) => HubFailures.ArgumentInvalid.Saying("Give both symmetric keys or none."),
-            _ when !IsKey(primary) || !IsKey(secondary) =>
-                HubFailures.ArgumentInvalid.Saying($"A symmetric key is base64 of {MinKeyBytes} to {MaxKeyBytes} bytes."),
+            _ when !SharedAccessKey.IsValid(primary) || !SharedAccessKey.IsValid(secondary) =>
+                HubFailures.ArgumentInvalid.Saying($"A symmetric key is {SharedAccessKey.Rule}."),
             _ => new IdentityAuthentication(AuthenticationType.Sas) { PrimaryKey = primary, SecondaryKey = secondary },
         };
     }
 
     private static Outcome<IdentityAuthentication> MergeThumbprints(AuthenticationDraft draft)
     {
-        var primary = Normalise(draft.PrimaryThumbprint);
-        var secondary = Normalise(draft.SecondaryThumbprint);
-        return IsThumbprint(primary) && IsThumbprint(secondary)
-            ? new IdentityAuthentication(AuthenticationType.SelfSigned) { PrimaryThumbprint = primary, SecondaryThumbprint = secondary }
-            : HubFailures.ArgumentInvalid.Saying("A thumbprint is 40 or 64 hexadecimal digits.");
+        var (primary, secondary) = (NullIfEmpty(draft.PrimaryThumbprint), NullIfEmpty(draft.SecondaryThumbprint));
+        var merged = new IdentityAuthentication(AuthenticationType.SelfSigned)
+        {
+            PrimaryThumbprint = Thumbprint.Normalise(primary),
+            SecondaryThumbprint = Thumbprint.Normalise(secondary),
+        };
+        return (primary is null || merged.PrimaryThumbprint is not null) && (secondary is null || merged.SecondaryThumbprint is not null)
+            ? merged
+            : HubFailures.ArgumentInvalid.Saying($"A thumbprint is {Thumbprint.Rule}.");
     }
 
     private static IdentityAuthentication WithNewKeys() => new(AuthenticationType.Sas)
     {
-        PrimaryKey = IdentityMarks.NewKey(),
-        SecondaryKey = IdentityMarks.NewKey(),
+        PrimaryKey = SharedAccessKey.Generate(),
+        SecondaryKey = SharedAccessKey.Generate(),
     };
-
-    private static bool IsKey(string text)
-    {
-        Span<byte> key = stackalloc byte[MaxKeyBytes];
-        return Convert.TryFromBase64String(text, key, out var length) && length >= MinKeyBytes;
-    }
-
-    // spec/security.md 6.2: upper case without separators.
-    private static string? Normalise(string? thumbprint) =>
-        NullIfEmpty(thumbprint?.Replace(":", "", StringComparison.Ordinal).Replace(" ", "", StringComparison.Ordinal).ToUpperInvariant());
-
-    private static bool IsThumbprint(string? text) =>
-        text is null || (text.Length is 40 or 64 && !text.AsSpan().ContainsAnyExcept(Hex));
 
     private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
 }

@@ -1,0 +1,34 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+
+namespace Nave.Hub.Devices;
+
+/// <summary>
+/// The registry's services. Needs <see cref="Storage.HubDatabase"/> opened with <see cref="RegistrySchema.Part"/>,
+/// <see cref="Storage.Keys.KeyWrapping"/>, <see cref="NodeIncarnation"/> and the time.
+/// </summary>
+internal static class RegistryRegistration
+{
+    public static IServiceCollection AddRegistry(this IServiceCollection services)
+    {
+        services.TryAddSingleton(new RegistryLimits());
+        return services
+            .AddSingleton<IdentityMarks>()
+            .AddSingleton<RegistryRules>()
+            .AddSingleton<IdentityStore>()
+            .AddSingleton<DeviceRegistry>()
+            .AddSingleton<SubscriptionStore>()
+            .AddSingleton<PresenceStore>()
+            .AddSingleton<Presence>()
+            .AddHostedService<PresenceRunner>();
+    }
+
+    /// <summary>Presence while the host runs: started before the ports open, written out after they have closed.</summary>
+    private sealed class PresenceRunner(Presence presence) : IHostedService
+    {
+        public Task StartAsync(CancellationToken cancellationToken) => presence.StartAsync(cancellationToken);
+
+        public Task StopAsync(CancellationToken cancellationToken) => presence.StopAsync();
+    }
+}

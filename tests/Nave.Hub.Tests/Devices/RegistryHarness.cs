@@ -1,0 +1,107 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Nave.Hub.Devices;
+using Nave.Hub.Tests.Harness;
+using Nave.Protocol.Errors;
+using Nave.Protocol.Identities;
+using Nave.Storage;
+using Nave.Storage.Keys;
+
+namespace Nave.Hub.Tests.Devices;
+
+/// <summary>The registry on a database of its own and a fake clock, and the verbs of its tests.</summary>
+internal sealed class RegistryHarness : IAsyncDisposable
+{
+    public const string KeyA = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    public const string KeyB = "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
+
+    private readonly TempDirectory _directory = new();
+
+    private RegistryHarness()
+    {
+    }
+
+    public FakeTimeProvider Time { get; } = new(new DateTimeOffset(2026, 5, 4, 12, 0, 0, TimeSpan.Zero));
+
+    public RegistryLimits Limits { get; private init; } = new();
+
+    public HubDatabase Database { get; private set; } = null!;
+
+    public IdentityStore Store { get; private set; } = null!;
+
+    public DeviceRegistry Registry { get; private set; } = null!;
+
+    public SubscriptionStore Subscriptions { get; private set; } = null!;
+
+    public Presence Presence { get; private set; } = null!;
+
+    public NodeIncarnation Node { get; private set; } = null!;
+
+    public List<(DeviceIdentity? Before, DeviceIdentity? After)> Changes { get; } = [];
+
+    public static async Task<RegistryHarness> CreateAsync(RegistryLimits? limits = null)
+    {
+        var harness = new RegistryHarness { Limits = limits ?? new RegistryLimits() };
+        await harness.OpenAsync(1);
+        return harness;
+    }
+
+    public static IdentityId Id(string text)
+    {
+        var parts = text.Split('/');
+        return new IdentityId(DeviceId.Parse(parts[0]), parts.Length > 1 ? ModuleId.Parse(parts[1]) : null);
+    }
+
+    public static IdentityDraft Draft(string id, AuthenticationDraft? authentication = null) =>
+        new(Id(id)) { Authentication = authentication };
+
+    /// <summary>Another life of the node on the same data.</summary>
+    public async Task RestartAsync(byte life)
+    {
+        await CloseAsync();
+        await OpenAsync(life);
+    }
+
+    public Task<DeviceIdentity> CreateAsync(string id, AuthenticationDraft? authentication = null) =>
+        ExpectAsync(Registry.CreateAsync(Draft(id, authentication), default));
+
+    public async Task<DeviceIdentity> ExpectAsync(ValueTask<Outcome<DeviceIdentity>> pending)
+    {
+        var outcome = await pending;
+        Assert.True(outcome.Value is not null, outcome.Failure?.ToString());
+        return outcome.Value;
+    }
+
+    public async Task ExpectFailureAsync(HubErrorCode code, ValueTask<Outcome<DeviceIdentity>> pending)
+    {
+        var outcome = await pending;
+        Assert.Equal(code, outcome.Failure?.Code);
+        Assert.Null(outcome.Value);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await CloseAsync();
+        _directory.Dispose();
+    }
+
+    private async Task OpenAsync(byte life)
+    {
+        Database = HubDatabase.Open(
+            new SqliteDialect(_directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part], Time, NullLogger<HubDatabase>.Instance);
+        Store = new IdentityStore(await KeyWrapping.OpenAsync(Database, _directory.PathOf("keys/master.keys"), default));
+        Registry = new DeviceRegistry(Database, Store, new RegistryRules(new IdentityMarks(Time), Time), Limits);
+        Registry.Changed += (before, after) => Changes.Add((before, after));
+        Subscriptions = new SubscriptionStore(Database);
+        Node = new NodeIncarnation(new Guid(life, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+        Presence = new Presence(new PresenceStore(Database), Registry, Node, Time, NullLogger<Presence>.Instance);
+        await Presence.StartAsync(default);
+    }
+
+    private async Task CloseAsync()
+    {
+        await Presence.StopAsync();
+        Presence.Dispose();
+        await Database.DisposeAsync();
+    }
+}
