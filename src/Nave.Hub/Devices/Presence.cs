@@ -26,6 +26,7 @@ internal sealed partial class Presence : IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger<Presence> _logger;
     private readonly CancellationTokenSource _stopping = new();
+    private readonly SemaphoreSlim _flush = new(1, 1);
     private Task _flushing = Task.CompletedTask;
     private DateTimeOffset _startedAt;
     private long _highestEpoch;
@@ -120,8 +121,28 @@ internal sealed partial class Presence : IDisposable
         return states;
     }
 
-    /// <summary>Writes what has changed since the last time; also called by the clock.</summary>
+    /// <summary>Writes what has changed until now, after the writing under way; also called by the clock.</summary>
     public async Task FlushAsync()
+    {
+        await _flush.WaitAsync();
+        try
+        {
+            await WriteAsync();
+        }
+        finally
+        {
+            _flush.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _stopping.Dispose();
+        _flush.Dispose();
+    }
+
+    private async Task WriteAsync()
     {
         var now = _time.GetUtcNow();
         foreach (var batch in _entries.Values.Where(entry => entry.IsDirty).Chunk(RowsPerUnit))
@@ -144,9 +165,6 @@ internal sealed partial class Presence : IDisposable
             }
         }
     }
-
-    /// <inheritdoc/>
-    public void Dispose() => _stopping.Dispose();
 
     private async Task RunAsync(CancellationToken stopping)
     {

@@ -1,6 +1,5 @@
 using Nave.Hub.Devices;
 using Nave.Protocol.Errors;
-using Nave.Protocol.Identities;
 using Nave.Tests;
 using static Nave.Hub.Tests.Devices.RegistryHarness;
 
@@ -279,13 +278,12 @@ public sealed class DeviceRegistryTests : IAsyncLifetime
     [Fact]
     public async Task Changes_are_told_after_they_are_durable_with_before_and_after()
     {
-        DeviceIdentity? seen = null;
-        var registry = _hub.Registry;
-        registry.Changed += (_, after) => seen = _hub.Database.ReadAsync(session => _hub.Store.Find(session, after!.Id), default).GetAwaiter().GetResult();
+        Task<DeviceIdentity?>? seen = null;
+        _hub.Registry.Changed += (_, after) => seen = _hub.Registry.FindAsync(after!.Id, default).AsTask();
 
         var device = await _hub.CreateAsync("pump");
 
-        Assert.Equal(device.ETag, seen!.ETag);
+        Assert.Equal(device.ETag, (await seen!)!.ETag);
         Assert.Equal([(null, device)], _hub.Changes);
     }
 

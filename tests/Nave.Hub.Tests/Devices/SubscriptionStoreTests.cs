@@ -1,5 +1,4 @@
 using Nave.Hub.Devices;
-using static Nave.Hub.Tests.Devices.RegistryHarness;
 
 namespace Nave.Hub.Tests.Devices;
 
