@@ -71,7 +71,10 @@ internal static class TestCertificates
 
     private static X509Certificate2 Sign(CertificateRequest request, ECDsa key, X509Certificate2 issuer, DateTimeOffset from, DateTimeOffset to)
     {
-        using var signed = request.Create(issuer, from, to, BitConverter.GetBytes(Interlocked.Increment(ref _serial)));
+        // Not with the issuer's certificate: that would refuse what tests want to see refused elsewhere.
+        using var issuerKey = issuer.GetECDsaPrivateKey()!;
+        var serial = BitConverter.GetBytes(Interlocked.Increment(ref _serial));
+        using var signed = request.Create(issuer.SubjectName, X509SignatureGenerator.CreateForECDsa(issuerKey), from, to, serial);
         return signed.CopyWithPrivateKey(key);
     }
 

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.Logging;
@@ -29,7 +30,7 @@ internal sealed partial class AccessControl(
     /// </summary>
     public async ValueTask<Outcome<AccessGrant>> AdmitDeviceAsync(IdentityId id, DeviceProof proof, CancellationToken stopping) =>
         _failures.MayTry(proof.Peer)
-            ? Judged(await JudgeDeviceAsync(id, proof, stopping), proof.Peer, id.ToString())
+            ? Judged(await LookUpAsync(() => JudgeDeviceAsync(id, proof, stopping)), proof.Peer, id.ToString())
             : TooManyFailures(proof.Peer);
 
     /// <summary>
@@ -42,7 +43,7 @@ internal sealed partial class AccessControl(
     /// <param name="stopping">Stops the look-up.</param>
     public async ValueTask<Outcome<AccessGrant>> AdmitTokenAsync(string token, bool eventHubsSigning, IPAddress? peer, CancellationToken stopping) =>
         _failures.MayTry(peer)
-            ? Judged(await JudgeTokenAsync(token, eventHubsSigning, peer, stopping), peer, "the bearer of a token")
+            ? Judged(await LookUpAsync(() => JudgeTokenAsync(token, eventHubsSigning, peer, stopping)), peer, "the bearer of a token")
             : TooManyFailures(peer);
 
     /// <summary>
@@ -58,7 +59,7 @@ internal sealed partial class AccessControl(
     public async ValueTask<Outcome<AccessGrant>> ActAsAsync(AccessGrant policyGrant, IdentityId id, CancellationToken stopping) =>
         policyGrant.Kind is not CredentialKind.Policy || (policyGrant.Identity is { } own && own != id)
             ? HubFailures.Unauthorized.Because($"a credential of '{policyGrant.Identity}' does not open '{id}'")
-            : _tokens.ActAs(policyGrant, id, await identities.FindAsync(id, stopping));
+            : await LookUpAsync(async () => _tokens.ActAs(policyGrant, id, await identities.FindAsync(id, stopping)));
 
     /// <summary>Whether the grant has the right and its scope covers the path (<c>/devices/x</c>, <c>/messages/events</c>); null when it may.</summary>
     public HubFailure? Allows(AccessGrant grant, AccessRights right, string path) => GrantRules.Check(
@@ -132,9 +133,23 @@ internal sealed partial class AccessControl(
             $"the token has no policy (skn), and signs {OperatorText.Quote(token.Scope.ToString())}, which is neither a device nor a module");
     }
 
+    // A database that cannot be read is nobody's fault who connects: he is told to come again.
+    private async ValueTask<Outcome<AccessGrant>> LookUpAsync(Func<ValueTask<Outcome<AccessGrant>>> judge)
+    {
+        try
+        {
+            return await judge();
+        }
+        catch (Exception e) when (e is DbException or IOException)
+        {
+            Log.NotLookedUp(logger, e);
+            return HubFailures.Unavailable.Because("the identity registry cannot be read");
+        }
+    }
+
     private Outcome<AccessGrant> Judged(Outcome<AccessGrant> outcome, IPAddress? peer, string who)
     {
-        if (outcome.Failure is { } failure)
+        if (outcome.Failure is { HttpStatus: 401 } failure)
         {
             _failures.Failed(peer);
             Log.Refused(logger, who, peer, (int)failure.Code, failure.Detail);
@@ -156,6 +171,9 @@ internal sealed partial class AccessControl(
 
         [LoggerMessage(1002, LogLevel.Debug, "A credential from {Peer} was not looked at: too many were refused before")]
         public static partial void NotLookedAt(ILogger logger, IPAddress? peer);
+
+        [LoggerMessage(1003, LogLevel.Error, "A credential could not be judged: the identity registry cannot be read")]
+        public static partial void NotLookedUp(ILogger logger, Exception exception);
     }
 }
 

@@ -7,16 +7,17 @@ namespace Nave.Hub.Access;
 internal static class AccessRegistration
 {
     /// <summary>
-    /// Needs <see cref="Nave.Protocol.Access.HubNames"/>, <see cref="TimeProvider"/> and the registry; takes
-    /// <see cref="AccessOptions"/> and the stores if they are there. Before anybody is admitted,
+    /// Needs <see cref="Nave.Protocol.Access.HubNames"/>, <see cref="TimeProvider"/>, the registry, and
+    /// <see cref="Storage.HubDatabase"/> opened with <see cref="AccessSchema.Part"/> and its
+    /// <see cref="Storage.Keys.KeyWrapping"/>; takes <see cref="AccessOptions"/> if they are there. Before anybody is admitted,
     /// <see cref="PolicyRegistry.LoadAsync"/> and <see cref="CertificateAuthorities.LoadAsync"/> must have completed.
     /// </summary>
     public static IServiceCollection AddAccess(this IServiceCollection services)
     {
         services.TryAddSingleton(new AccessOptions());
         services.TryAddSingleton<IIdentitySource, RegistryIdentities>();
-        services.TryAddSingleton<IPolicyStore, InMemoryPolicyStore>();
-        services.TryAddSingleton<IAuthorityStore, InMemoryAuthorityStore>();
+        services.TryAddSingleton<IPolicyStore, SqlPolicyStore>();
+        services.TryAddSingleton<IAuthorityStore, SqlAuthorityStore>();
         services.TryAddSingleton<PolicyRegistry>();
         services.TryAddSingleton<CertificateAuthorities>();
         services.TryAddSingleton<AccessControl>();
