@@ -50,6 +50,9 @@ public sealed record EventLogOptions
     /// <summary>Background work (spare segments, indexes, retention) runs on the caller's thread: for replayable tests.</summary>
     internal bool WorkInline { get; init; }
 
+    /// <summary>Hears, on a thread of the log, when the log begins or ceases to refuse records, and why: for tests.</summary>
+    internal Action<LogFault?>? FaultChanged { get; init; }
+
     private static ulong RandomKey()
     {
         Span<byte> key = stackalloc byte[8];

@@ -21,6 +21,7 @@ internal sealed class LogWriter : IDisposable
     private readonly CommitPacing _pacing;
     private readonly TimeProvider _time;
     private readonly LogMeter _meter;
+    private readonly Action<LogFault?>? _faultChanged;
     private readonly Thread _thread;
     private readonly AutoResetEvent _wake = new(false);
     private readonly PartitionMarks _marks; // As appended: ahead of what is committed.
@@ -55,6 +56,7 @@ internal sealed class LogWriter : IDisposable
         _pacing = new CommitPacing(options.MaxLinger);
         _time = time;
         _meter = meter;
+        _faultChanged = options.FaultChanged;
         _committed = lastFrame;
         _open = new OpenBatch(streams.Count, options.BatchBytes);
         _other = new OpenBatch(streams.Count, options.BatchBytes);
@@ -161,9 +163,16 @@ internal sealed class LogWriter : IDisposable
     {
         lock (_gate)
         {
+            if (_spaceFault == fault)
+            {
+                return;
+            }
+
             _spaceFault = fault;
             UpdateFault();
         }
+
+        _faultChanged?.Invoke(Fault);
     }
 
     /// <summary>Try again, if it failed, to go on in a new segment.</summary>
@@ -354,6 +363,7 @@ internal sealed class LogWriter : IDisposable
         }
 
         TakeRoomWaiters()?.SetResult();
+        _faultChanged?.Invoke(fault);
     }
 
     private bool TryGoOn()
@@ -381,14 +391,22 @@ internal sealed class LogWriter : IDisposable
                 _isRetryDue = false; // The keeper's next tick asks for another try.
             }
 
+            _faultChanged?.Invoke(fault);
             return false;
         }
 
+        bool wasFaulty;
         lock (_gate)
         {
+            wasFaulty = _writeFault is not null;
             _mustRoll = false;
             _writeFault = null;
             UpdateFault();
+        }
+
+        if (wasFaulty)
+        {
+            _faultChanged?.Invoke(Fault);
         }
 
         return true;

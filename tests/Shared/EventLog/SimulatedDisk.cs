@@ -25,6 +25,12 @@ public sealed class SimulatedDisk(int seed = 0) : ILogFiles
 
     public long FreeBytes { get; set; } = 1L << 40;
 
+    /// <summary>Called at each step, before it is done: the place to hold a thread of the log.</summary>
+    public Action<LogStep>? Reached { get; set; }
+
+    /// <summary>The faults that have struck, by step, and whether the step was done by then.</summary>
+    public HashSet<(LogStep Step, bool After)> Struck { get; } = [];
+
     /// <summary>How often each step has been reached.</summary>
     public IReadOnlyDictionary<LogStep, int> Visits => _visits;
 
@@ -40,6 +46,15 @@ public sealed class SimulatedDisk(int seed = 0) : ILogFiles
 
     public void FillUpAt(LogStep step, int visit) =>
         _faults.Add((step, visit, () => { FreeBytes = 0; throw new LogDiskFullException("No space left on device"); }, false));
+
+    /// <summary>From now on everything fails.</summary>
+    public void TurnOff()
+    {
+        lock (_gate)
+        {
+            _isOff = true;
+        }
+    }
 
     /// <summary>The power is back. Every unsynced sector and name was kept with this probability.</summary>
     public void PowerCycle(double keep)
@@ -177,6 +192,7 @@ public sealed class SimulatedDisk(int seed = 0) : ILogFiles
 
     private T Do<T>(LogStep step, int powerCycle, Func<T> action, Action? onFailure = null)
     {
+        Reached?.Invoke(step);
         lock (_gate)
         {
             ThrowIfOff(powerCycle);
@@ -201,6 +217,7 @@ public sealed class SimulatedDisk(int seed = 0) : ILogFiles
     {
         foreach (var fault in _faults.Where(fault => fault.Step == step && fault.Visit == visit && fault.After == after).ToList())
         {
+            Struck.Add((step, after));
             fault.Fault();
         }
     }
