@@ -12,8 +12,6 @@ namespace Nave.EventLog.Writing;
 /// </remarks>
 internal sealed class LogWriter : IDisposable
 {
-    private static readonly LogFault WriteFailed = new(LogFaultKind.WriteFailed, "A write or sync of the event log failed.");
-
     private readonly Lock _gate = new();
     private readonly StreamTable _streams;
     private readonly SegmentAppender _segments;
@@ -25,7 +23,7 @@ internal sealed class LogWriter : IDisposable
     private readonly Thread _thread;
     private readonly AutoResetEvent _wake = new(false);
     private readonly PartitionMarks _marks; // As appended: ahead of what is committed.
-    private readonly List<(long First, long Last)> _failed = []; // Positions that Committed passes without their records.
+    private readonly List<FailedRange> _failed = []; // What Committed passes without its records: rare, so few.
     private OpenBatch _open;
     private OpenBatch _other; // Being written, or unused.
     private bool _isWriting;
@@ -135,11 +133,11 @@ internal sealed class LogWriter : IDisposable
     {
         lock (_gate)
         {
-            foreach (var (first, last) in _failed)
+            foreach (var failed in _failed)
             {
-                if (position.Value >= first && position.Value <= last)
+                if (position.Value >= failed.First && position.Value <= failed.Last)
                 {
-                    return ValueTask.FromException(new LogFailedException(_fault ?? WriteFailed));
+                    return ValueTask.FromException(new LogFailedException(failed.Fault));
                 }
             }
 
@@ -346,7 +344,7 @@ internal sealed class LogWriter : IDisposable
             first = [.. batch.Waiters];
             second = [.. _open.Waiters];
             completions = [batch.Completion, _open.Completion];
-            NoteFailed(batch.Number, _open.Number);
+            NoteFailed(batch.Number, _open.Number, fault);
             _marks.CopyFrom(_publisher.CommittedMarks);
             _open.Reset(_open.Number + 1);
             _isWriting = false;
@@ -412,7 +410,7 @@ internal sealed class LogWriter : IDisposable
         return true;
     }
 
-    private void NoteFailed(long first, long last)
+    private void NoteFailed(long first, long last, LogFault fault)
     {
         if (_failed.Count > 0 && _failed[^1].Last == first - 1)
         {
@@ -420,7 +418,7 @@ internal sealed class LogWriter : IDisposable
             _failed.RemoveAt(_failed.Count - 1);
         }
 
-        _failed.Add((first, last));
+        _failed.Add(new FailedRange(first, last, fault));
     }
 
     private TaskCompletionSource? TakeRoomWaiters()
@@ -436,4 +434,6 @@ internal sealed class LogWriter : IDisposable
     private void UpdateFault() => Volatile.Write(
         ref _fault,
         _isStopping ? new LogFault(LogFaultKind.Stopping, "The event log is being closed.") : _writeFault ?? _spaceFault);
+
+    private readonly record struct FailedRange(long First, long Last, LogFault Fault);
 }

@@ -75,7 +75,7 @@ internal sealed partial class SegmentAppender(
     /// </summary>
     public void Roll(long firstFrame, long frameBytes)
     {
-        var spare = keeper.TakeSpare(frameBytes + SegmentHeader.MaxBytes);
+        var spare = keeper.TakeSpare(frameBytes + SegmentHeader.BytesFor(streams.Stored.Count, streams.Count));
         Segment segment;
         try
         {
