@@ -91,6 +91,31 @@ public sealed class FailingDiskTests
     }
 
     [Fact]
+    public async Task A_frame_that_only_the_systems_memory_has_is_written_again_before_it_is_served()
+    {
+        var log = await OpenAsync();
+        await log.CommitAsync(P0, Text("before"));
+        _disk.FailAt(LogStep.SyncFrame, _disk.Visits[LogStep.SyncFrame] + 1);
+        _disk.FailAt(LogStep.SyncHeader, _disk.Visits[LogStep.SyncHeader] + 1);
+        await log.AppendAsync(P0, new byte[5000]);
+        await FaultAsync();
+        await FaultAsync();
+        _disk.TurnOff();
+        await log.DisposeAsync();
+        _disk.Kill(); // In between: the batch lies whole in the system's memory, and partly on the disk.
+
+        log = await OpenAsync();
+        Assert.Equal(2, (await log.ReadAllAsync(P0)).Count);
+        await log.CommitAsync(P0, Text("after"));
+        _disk.TurnOff();
+        await log.DisposeAsync();
+        _disk.PowerCycle(keep: 0);
+
+        await using var again = await OpenAsync();
+        Assert.Equal(["before", Encoding.UTF8.GetString(new byte[5000]), "after"], await ReadAsync(again));
+    }
+
+    [Fact]
     public async Task Records_are_refused_while_no_new_segment_can_be_made_and_taken_again_when_one_can()
     {
         await using var log = await OpenAsync();

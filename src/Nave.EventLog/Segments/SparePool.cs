@@ -62,7 +62,11 @@ internal sealed partial class SparePool(ILogFiles files, SegmentCatalog catalog,
     {
         lock (_gate)
         {
-            _taken.Enqueue(time.GetTimestamp());
+            if (catalog.Segments.Length > 0) // A new log's first segment says nothing about its rate.
+            {
+                _taken.Enqueue(time.GetTimestamp());
+            }
+
             if (_ready.TryPeek(out var spare) && spare.Capacity >= minBytes)
             {
                 return _ready.Dequeue();

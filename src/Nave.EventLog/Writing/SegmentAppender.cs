@@ -113,6 +113,7 @@ internal sealed partial class SegmentAppender(
         _isUnsure = false;
         _hasAskedForSpares = false;
         catalog.Add(segment);
+        Log.Began(logger, segment.Name, firstFrame);
         if (previous is null)
         {
             return; // The first segment of a new log.
@@ -137,6 +138,9 @@ internal sealed partial class SegmentAppender(
 
     private static partial class Log
     {
+        [LoggerMessage(6004, LogLevel.Debug, "Began event log segment {Segment} with batch {Frame}")]
+        public static partial void Began(ILogger logger, string segment, long frame);
+
         [LoggerMessage(6001, LogLevel.Warning, "The event log goes on in {Segment}: a write or sync of {PreviousSegment} failed, which ends at offset {Offset}")]
         public static partial void WentOn(ILogger logger, string segment, string previousSegment, long offset);
     }

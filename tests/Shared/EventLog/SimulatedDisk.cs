@@ -31,6 +31,9 @@ public sealed class SimulatedDisk(int seed = 0) : ILogFiles
     /// <summary>The faults that have struck, by step, and whether the step was done by then.</summary>
     public HashSet<(LogStep Step, bool After)> Struck { get; } = [];
 
+    /// <summary>Counts what is read.</summary>
+    public long BytesRead { get; set; }
+
     /// <summary>How often each step has been reached.</summary>
     public IReadOnlyDictionary<LogStep, int> Visits => _visits;
 
@@ -250,6 +253,7 @@ public sealed class SimulatedDisk(int seed = 0) : ILogFiles
                 disk.ThrowIfOff(powerCycle);
                 var count = (int)Math.Clamp(content.Length - offset, 0, buffer.Length);
                 content.Bytes.AsSpan((int)Math.Min(offset, content.Length), count).CopyTo(buffer);
+                disk.BytesRead += count;
                 return count;
             }
         }

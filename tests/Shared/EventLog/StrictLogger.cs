@@ -10,13 +10,19 @@ public sealed class StrictLogger(params int[] expected) : ILogger
 
     public IEnumerable<(LogLevel Level, int Id, string Text)> Entries => _entries;
 
+    /// <summary>Hears the id of each entry, on the thread that logs.</summary>
+    public Action<int>? Logged { get; set; }
+
     public IDisposable? BeginScope<TState>(TState state)
         where TState : notnull => null;
 
     public bool IsEnabled(LogLevel logLevel) => true;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
         _entries.Enqueue((logLevel, eventId.Id, formatter(state, exception) + (exception is null ? "" : $" ({exception.Message})")));
+        Logged?.Invoke(eventId.Id);
+    }
 
     /// <summary>To be called at the end of a test.</summary>
     public void ThrowIfUnexpected()
