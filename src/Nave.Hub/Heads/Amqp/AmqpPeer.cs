@@ -1,0 +1,10 @@
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Nave.Hub.Heads.Amqp;
+
+/// <summary>The other end of a connection as the transport knows it.</summary>
+/// <param name="ConnectionId">For the log.</param>
+/// <param name="Address">Where it comes from; null when unknown.</param>
+/// <param name="Certificate">The TLS client certificate, or null. Accepted by the handshake whatever it is (spec/security.md 6.1).</param>
+internal sealed record AmqpPeer(string ConnectionId, IPAddress? Address, X509Certificate2? Certificate);

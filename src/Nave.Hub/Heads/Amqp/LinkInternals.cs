@@ -1,0 +1,24 @@
+using System.Runtime.CompilerServices;
+using Amqp;
+using Amqp.Listener;
+
+namespace Nave.Hub.Heads.Amqp;
+
+/// <summary>
+/// Three members of AMQPNetLite 2.5.5 that are not public and without which credit cannot be exact: see
+/// docs/decisions/0005-amqp.md. The version is pinned; tests fail when one is gone.
+/// </summary>
+internal static class LinkInternals
+{
+    /// <summary>Gives the link its endpoint. Public only through the library's own container, which we cannot use.</summary>
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "InitializeLinkEndpoint")]
+    public static extern void Initialize(ListenerLink link, LinkEndpoint endpoint, uint credit);
+
+    /// <summary>The link's credit, which the library sets to 0 on every flow that does not raise it.</summary>
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "credit")]
+    public static extern ref uint Credit(ListenerLink link);
+
+    /// <summary>Sends a flow; the library's own answer to a drain does not carry the drain flag.</summary>
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "SendFlow")]
+    public static extern void SendFlow(Link link, uint deliveryCount, uint credit, bool drain);
+}

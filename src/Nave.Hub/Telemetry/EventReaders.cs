@@ -1,0 +1,94 @@
+using Nave.EventLog;
+
+namespace Nave.Hub.Telemetry;
+
+/// <summary>
+/// The way out: reads partitions for whoever holds a place in <see cref="ReaderSlots"/>. No thread and no timer per
+/// reader; an idle reader is one pending wait on the log. Knows no protocol.
+/// </summary>
+internal sealed class EventReaders(IEventLog log, TelemetryStreams streams)
+{
+    // One read's worth; enough to fill a window of the log with small events, few enough to stop soon after a displacement.
+    private const int MaxBatch = 512;
+
+    /// <summary>Places of all readers.</summary>
+    public ReaderSlots Slots { get; } = new();
+
+    /// <summary>Partitions of the telemetry stream.</summary>
+    public int Partitions => streams.Telemetry.Partitions;
+
+    /// <summary>The telemetry partition of that number, or null when there is none.</summary>
+    public LogPartition? Find(int number) =>
+        number >= 0 && number < Partitions ? new LogPartition(streams.Telemetry.Id, (ushort)number) : null;
+
+    /// <summary>What is in a partition now.</summary>
+    public PartitionState GetState(LogPartition partition) => log.GetState(partition);
+
+    /// <summary>Reads from the place on, as the sink demands, until told to stop.</summary>
+    /// <exception cref="LogCorruptException">A stored event is not what was written.</exception>
+    public async Task RunAsync(LogPartition partition, ReadFrom from, IEventSink sink, CancellationToken stopping)
+    {
+        var reader = await log.OpenReaderAsync(partition, from, stopping);
+        try
+        {
+            while (!stopping.IsCancellationRequested)
+            {
+                if (reader.NextSequenceNumber >= log.GetState(partition).NextSequenceNumber)
+                {
+                    sink.OnCaughtUp();
+                }
+                else
+                {
+                    sink.OnReading();
+                }
+
+                var demand = sink.Demand;
+                if (demand <= 0)
+                {
+                    await sink.WaitForDemandAsync(stopping);
+                    continue;
+                }
+
+                var refusedAt = -1L;
+                using (var batch = await reader.ReadAsync(Math.Min(demand, MaxBatch), stopping))
+                {
+                    sink.OnReading();
+                    refusedAt = Deliver(batch, log.GetState(partition), sink, stopping);
+                }
+
+                if (refusedAt >= 0 && !stopping.IsCancellationRequested)
+                {
+                    // The demand went away during the wait. Not kept in hand: the batch's memory would wait with it.
+                    reader.Dispose();
+                    reader = await log.OpenReaderAsync(partition, ReadFrom.Sequence(refusedAt), stopping);
+                }
+            }
+        }
+        finally
+        {
+            reader.Dispose();
+        }
+    }
+
+    /// <returns>The sequence number of the first record that was not taken, or -1.</returns>
+    private static long Deliver(RecordBatch batch, in PartitionState state, IEventSink sink, CancellationToken stopping)
+    {
+        sink.BeginBatch(state);
+        try
+        {
+            foreach (var record in batch.Records)
+            {
+                if (stopping.IsCancellationRequested || !sink.TryDeliver(record))
+                {
+                    return record.SequenceNumber;
+                }
+            }
+
+            return -1;
+        }
+        finally
+        {
+            sink.EndBatch();
+        }
+    }
+}
