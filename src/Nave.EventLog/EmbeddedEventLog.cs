@@ -18,7 +18,7 @@ public sealed partial class EmbeddedEventLog : IEventLog
     private readonly LogWriter _writer;
     private readonly SegmentKeeper _keeper;
     private readonly LogMeter _meter;
-    private int _isClosed;
+    private bool _isClosed;
 
     private EmbeddedEventLog(LogReading reading, LogWriter writer, SegmentKeeper keeper, LogMeter meter)
     {
@@ -101,11 +101,12 @@ public sealed partial class EmbeddedEventLog : IEventLog
     /// <summary>Refuses new records, commits and acknowledges those taken, wakes the readers, closes the files.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref _isClosed, 1) != 0)
+        if (_isClosed)
         {
             return;
         }
 
+        _isClosed = true;
         await Task.Run(() =>
         {
             _writer.Dispose();
@@ -131,26 +132,19 @@ public sealed partial class EmbeddedEventLog : IEventLog
 
         var marks = new PartitionMarks(streams.Count);
         long lastFrame = 0;
-        var file = segments.Count > 0 ? files.Open(segments[^1].Name) : null;
-        try
+        ILogFile? file = null;
+        if (segments.Count > 0)
         {
-            if (file is not null)
-            {
-                using var active = new ActiveSegment(file, segments[^1], streams, files.Location, logger);
-                active.Recover();
-                (marks, lastFrame) = (active.Marks, active.LastFrame);
-            }
+            file = files.Open(segments[^1].Name);
+            using var active = new ActiveSegment(file, segments[^1], streams, files.Location, logger);
+            active.Recover();
+            (marks, lastFrame) = (active.Marks, active.LastFrame);
+        }
 
-            var log = Compose(options, files, time, logger, skipsSync, new Recovered(names, streams, segments, file, marks, lastFrame));
-            Log.Opened(
-                logger, files.Location, segments.Count, lastFrame, (long)time.GetElapsedTime(started).TotalMilliseconds);
-            return log;
-        }
-        catch
-        {
-            file?.Dispose();
-            throw;
-        }
+        var log = Compose(options, files, time, logger, skipsSync, new Recovered(names, streams, segments, file, marks, lastFrame));
+        Log.Opened(
+            logger, files.Location, segments.Count, lastFrame, (long)time.GetElapsedTime(started).TotalMilliseconds);
+        return log;
     }
 
     private static EmbeddedEventLog Compose(

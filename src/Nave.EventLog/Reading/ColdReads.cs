@@ -17,11 +17,7 @@ internal sealed class ColdReads(int threads = 2) : IDisposable
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_gate)
         {
-            if (_closed)
-            {
-                throw new LogFailedException(new LogFault(LogFaultKind.Stopping, "The event log is closed."));
-            }
-
+            ObjectDisposedException.ThrowIf(_closed, this);
             _queue.Enqueue(() => Complete(read, done));
             if (_threads.Count < threads && _queue.Count > 0)
             {

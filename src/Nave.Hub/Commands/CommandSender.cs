@@ -36,6 +36,9 @@ internal sealed class CommandSender(DeviceRegistry registry, IDeviceDirectory di
         return await directory.Of(id).EnqueueCommandAsync(WithDestination(id, message));
     }
 
+    /// <summary>Whether there is such an identity.</summary>
+    public async ValueTask<bool> ExistsAsync(IdentityId id, CancellationToken stopping) => await registry.FindAsync(id, stopping) is not null;
+
     /// <summary>Empties the queue of a device or module.</summary>
     /// <returns>How many messages went.</returns>
     public ValueTask<int> PurgeAsync(IdentityId id) => directory.Of(id).PurgeCommandsAsync();

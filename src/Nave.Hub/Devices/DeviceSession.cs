@@ -66,6 +66,10 @@ internal sealed class DeviceSession : ILiveAccess
         return _telemetry.TryAppend(_sender, properties, body, waiter);
     }
 
+    /// <summary>Sends messages and completes when all are durable, with null, or with why they are not.</summary>
+    public ValueTask<HubFailure?> SendTelemetryAsync(IReadOnlyList<TelemetryItem> items, CancellationToken stopping) =>
+        _telemetry.SendAsync(_sender, items, stopping);
+
     /// <summary>Completes when a message that met a full batch may be tried again.</summary>
     public ValueTask WaitForRoomAsync(CancellationToken stopping) => _telemetry.WaitForRoomAsync(stopping);
 

@@ -69,9 +69,52 @@ internal sealed class TelemetryPipeline(IEventLog log, TelemetryStreams streams)
         }
     }
 
+    /// <summary>
+    /// Sends messages and waits until all of them are durable. None is sent when one of them is over its limit.
+    /// </summary>
+    /// <returns>Null when durable, else why not: then some may have been stored, and a sender that tries again duplicates them.</returns>
+    public async ValueTask<HubFailure?> SendAsync(TelemetrySender sender, IReadOnlyList<TelemetryItem> items, CancellationToken stopping)
+    {
+        if (items.Any(item => item.Body.Length + item.Properties.CountedBytes > HubLimits.MaxTelemetryBytes))
+        {
+            Interlocked.Increment(ref _refused);
+            return HubFailures.MessageTooLarge;
+        }
+
+        LogPosition last = default;
+        foreach (var item in items)
+        {
+            TelemetryResult result;
+            while ((result = TryAppend(sender, item.Properties, item.Body, waiter: null)).Outcome is AppendOutcome.Full)
+            {
+                await log.WaitForRoomAsync(stopping);
+            }
+
+            if (result.Failure is { } failure)
+            {
+                return failure;
+            }
+
+            last = result.Position;
+        }
+
+        try
+        {
+            await log.WaitForCommitAsync(last, stopping);
+            return null;
+        }
+        catch (LogFailedException)
+        {
+            return HubFailures.Unavailable;
+        }
+    }
+
     /// <summary>Completes when the open batch may have room again.</summary>
     public ValueTask WaitForRoomAsync(CancellationToken stopping) => log.WaitForRoomAsync(stopping);
 }
+
+/// <summary>One message of several that are sent and awaited together.</summary>
+internal sealed record TelemetryItem(TelemetryProperties Properties, ReadOnlySequence<byte> Body);
 
 /// <summary>What a session's messages have in common.</summary>
 /// <param name="Partition">One device's telemetry always lands in one partition.</param>
