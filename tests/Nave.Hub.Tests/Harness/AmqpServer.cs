@@ -12,6 +12,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Nave.EventLog;
 using Nave.Hub.Access;
+using Nave.Hub.Heads;
 using Nave.Hub.Heads.Amqp;
 using Nave.Hub.Telemetry;
 using Nave.Protocol.Access;
@@ -58,6 +59,9 @@ internal sealed class AmqpServer : IAsyncDisposable
     public AmqpOptions Options { get; }
 
     public int Port { get; private set; }
+
+    /// <summary>Where the WebSocket addresses are.</summary>
+    public int HttpPort { get; private set; }
 
     public static async Task<AmqpServer> StartAsync(
         TimeProvider? time = null, int partitions = 4, Action<KestrelServerOptions>? listen = null, AmqpOptions? options = null)
@@ -124,15 +128,22 @@ internal sealed class AmqpServer : IAsyncDisposable
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton(Head);
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<IWebSocketHead, AmqpWebSockets>();
+        builder.Services.AddRouting();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.Listen(IPAddress.Loopback, 0, endpoint => endpoint.UseConnectionHandler<AmqpConnectionHandler>());
+            kestrel.Listen(IPAddress.Loopback, 0, endpoint => endpoint.Protocols = HttpProtocols.Http1);
             listen?.Invoke(kestrel);
         });
         _application = builder.Build();
+        _application.UseWebSockets();
+        _application.MapWebSocketHeads();
         await _application.StartAsync();
         var addresses = _application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
         Port = new Uri(addresses.First()).Port;
+        HttpPort = new Uri(addresses.ElementAt(1)).Port;
     }
 
     private sealed class LoggerAdapter(ILogger logger) : ILogger<AmqpHead>

@@ -158,6 +158,7 @@ internal static class AmqpRegistration
         services.TryAddSingleton<IAmqpAccess, AmqpAccess>();
         services.TryAddSingleton<AmqpHead>();
         services.TryAddSingleton<AmqpConnectionHandler>();
+        services.AddSingleton<IWebSocketHead, AmqpWebSockets>();
         return services;
     }
 }
