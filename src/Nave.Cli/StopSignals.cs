@@ -20,12 +20,14 @@ internal sealed class StopSignals : IDisposable
     /// <summary>Cancelled once a stop was asked for.</summary>
     public CancellationToken Asked => _asked.Token;
 
-    /// <summary>Completes when a stop is asked for.</summary>
-    public Task WaitAsync()
+    /// <summary>Completes when a stop is asked for; never throws.</summary>
+    public static async Task WaitAsync(CancellationToken asked)
     {
-        var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _asked.Token.Register(asked.SetResult);
-        return asked.Task;
+        var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using (asked.Register(stop.SetResult))
+        {
+            await stop.Task;
+        }
     }
 
     /// <inheritdoc/>

@@ -33,16 +33,37 @@ internal static class Tool
         }
 
         // Exceptions are ours to translate; a stop by signal is ours to carry out.
-        return await parsed.InvokeAsync(new InvocationConfiguration
+        using var signals = new StopSignals();
+        try
         {
-            EnableDefaultExceptionHandler = false,
-            ProcessTerminationTimeout = null,
-        });
+            return await parsed.InvokeAsync(
+                new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, signals.Asked);
+        }
+        catch (CommandFailedException e)
+        {
+            await Console.Error.WriteLineAsync(e.Message);
+            return e.IsUsage ? WrongUsage : Failed;
+        }
+        catch (OperationCanceledException) when (signals.Asked.IsCancellationRequested)
+        {
+            return Failed; // Interrupted before it was done.
+        }
     }
 
     internal static RootCommand BuildRoot() => new("Nave: a self-hosted IoT hub that unmodified Azure IoT devices and back ends connect to")
     {
         UpCommand.Create(),
+        DemoCommand.Create(),
+        DeviceCommand.Create(),
+        DeviceCommand.CreateForModules(),
+        CredentialCommands.CreateConnectionString(),
+        CredentialCommands.CreateToken(),
+        PolicyCommand.Create(),
+        AuthorityCommand.Create(),
+        ConsumerGroupCommand.Create(),
+        EventsCommand.Create(),
+        SimulateCommand.Create(),
+        HealthCommand.Create(),
     };
 
     private static string CommandPath(ParseResult parsed)

@@ -26,8 +26,8 @@ internal static class UpCommand
 
         command.Options.Add(config);
         command.Options.Add(set);
-        command.SetAction((parsed, _) => RunAsync(
-            parsed.GetValue(config)?.FullName, [.. Settings(parsed, flags), .. Assignments(parsed.GetValue(set) ?? [])]));
+        command.SetAction((parsed, stopping) => RunAsync(
+            parsed.GetValue(config)?.FullName, [.. Settings(parsed, flags), .. Assignments(parsed.GetValue(set) ?? [])], stopping));
         return command;
     }
 
@@ -58,22 +58,21 @@ internal static class UpCommand
             ? new OptionSetting(assignment[..split], assignment[(split + 1)..], $"--set {assignment[..split]}")
             : new OptionSetting(assignment, "", "--set");
 
-    private static async Task<int> RunAsync(string? configurationFile, IReadOnlyList<OptionSetting> flags)
+    private static async Task<int> RunAsync(string? configurationFile, IReadOnlyList<OptionSetting> flags, CancellationToken stopping)
     {
-        using var signals = new StopSignals();
         try
         {
             var options = OptionReader.Read(configurationFile, Environment.GetEnvironmentVariables(), flags);
             using var log = new ConsoleLog(
                 Console.Out, options.Log.Format, isTerminal: !Console.IsOutputRedirected, options.Log.Level, TimeProvider.System);
             var surroundings = new HubSurroundings { Log = log };
-            await using var hub = await HubHost.StartAsync(options, surroundings, signals.Asked);
+            await using var hub = await HubHost.StartAsync(options, surroundings, stopping);
             if (options.Log.Format is ConsoleFormat.Text)
             {
                 await Console.Out.WriteLineAsync(Welcome.Text(hub.Connection, hub.DataDirectory));
             }
 
-            await signals.WaitAsync();
+            await StopSignals.WaitAsync(stopping);
             await hub.StopAsync();
             return Tool.Done;
         }
@@ -82,7 +81,7 @@ internal static class UpCommand
             await Console.Error.WriteLineAsync(e.Message);
             return e.IsUsage ? Tool.WrongUsage : Tool.Failed;
         }
-        catch (OperationCanceledException) when (signals.Asked.IsCancellationRequested)
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
             return Tool.Done; // Told to stop while still starting.
         }

@@ -8,6 +8,7 @@ namespace Nave.Hub.Commands;
 /// <summary>
 /// Commands in SQL, one row each, keyed by identity, generation and sequence number. Every write is conditional on what
 /// the actor knew: zero rows mean that it was behind. An end and its feedback are one unit.
+/// All of it goes with its identity.
 /// </summary>
 internal sealed class CommandStore(HubDatabase database)
 {
@@ -18,18 +19,22 @@ internal sealed class CommandStore(HubDatabase database)
         CREATE TABLE command_queues (
             device_id {text} NOT NULL, module_id {text} NOT NULL, generation_id {text} NOT NULL,
             next_sequence {long} NOT NULL,
-            PRIMARY KEY (device_id, module_id, generation_id)) {keyed};
+            PRIMARY KEY (device_id, module_id, generation_id),
+            FOREIGN KEY (device_id, module_id) REFERENCES identities (device_id, module_id) ON DELETE CASCADE) {keyed};
         CREATE TABLE commands (
             device_id {text} NOT NULL, module_id {text} NOT NULL, generation_id {text} NOT NULL, sequence {long} NOT NULL,
             enqueued_at {long} NOT NULL, expires_at {long} NOT NULL, delivery_count {long} NOT NULL, ack {long} NOT NULL,
             message_id {text} NOT NULL, properties {text} NOT NULL, body {blob} NOT NULL,
-            PRIMARY KEY (device_id, module_id, generation_id, sequence)) {keyed};
+            PRIMARY KEY (device_id, module_id, generation_id, sequence),
+            FOREIGN KEY (device_id, module_id) REFERENCES identities (device_id, module_id) ON DELETE CASCADE) {keyed};
         CREATE INDEX commands_by_expiry ON commands (expires_at);
         CREATE TABLE feedback (
             sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-            device_id {text} NOT NULL, generation_id {text} NOT NULL, message_id {text} NOT NULL,
-            outcome {long} NOT NULL, at {long} NOT NULL, expires_at {long} NOT NULL);
-        CREATE INDEX feedback_by_device ON feedback (device_id);
+            device_id {text} NOT NULL, module_id {text} NOT NULL, generation_id {text} NOT NULL, message_id {text} NOT NULL,
+            outcome {long} NOT NULL, at {long} NOT NULL, expires_at {long} NOT NULL,
+            FOREIGN KEY (device_id, module_id) REFERENCES identities (device_id, module_id) ON DELETE CASCADE);
+        CREATE INDEX feedback_by_device ON feedback (device_id, module_id);
+        CREATE INDEX feedback_by_expiry ON feedback (expires_at);
         """]);
 
     private const string SelectGeneration =
@@ -63,8 +68,8 @@ internal sealed class CommandStore(HubDatabase database)
         """;
 
     private const string InsertFeedback = """
-        INSERT INTO feedback (device_id, generation_id, message_id, outcome, at, expires_at)
-        SELECT device_id, generation_id, message_id, @outcome, @at, @feedbackExpires FROM commands
+        INSERT INTO feedback (device_id, module_id, generation_id, message_id, outcome, at, expires_at)
+        SELECT device_id, module_id, generation_id, message_id, @outcome, @at, @feedbackExpires FROM commands
         WHERE device_id = @device AND module_id = @module AND generation_id = @generation AND sequence = @sequence AND (ack & @wanted) <> 0
         """;
 
@@ -77,8 +82,8 @@ internal sealed class CommandStore(HubDatabase database)
         """;
 
     private const string InsertPurgeFeedback = """
-        INSERT INTO feedback (device_id, generation_id, message_id, outcome, at, expires_at)
-        SELECT device_id, generation_id, message_id, @outcome, @at, @feedbackExpires FROM commands
+        INSERT INTO feedback (device_id, module_id, generation_id, message_id, outcome, at, expires_at)
+        SELECT device_id, module_id, generation_id, message_id, @outcome, @at, @feedbackExpires FROM commands
         WHERE device_id = @device AND module_id = @module AND generation_id = @generation AND (ack & @wanted) <> 0 ORDER BY sequence
         """;
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -37,7 +38,7 @@ public sealed record ConnectionFile
         try
         {
             using var file = File.OpenRead(Path.Combine(dataDirectory, FileName));
-            var connection = JsonSerializer.Deserialize(file, HostingJson.Default.ConnectionFile);
+            var connection = JsonSerializer.Deserialize(file, HostingJson.Plain.ConnectionFile);
             return connection is not null && IsAlive(connection.ProcessId) ? connection : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
@@ -47,7 +48,7 @@ public sealed record ConnectionFile
     }
 
     internal void Write(string dataDirectory) =>
-        OwnerFile.Write(Path.Combine(dataDirectory, FileName), JsonSerializer.SerializeToUtf8Bytes(this, HostingJson.Default.ConnectionFile));
+        OwnerFile.Write(Path.Combine(dataDirectory, FileName), JsonSerializer.SerializeToUtf8Bytes(this, HostingJson.Plain.ConnectionFile));
 
     internal static void Remove(string dataDirectory) => File.Delete(Path.Combine(dataDirectory, FileName));
 
@@ -104,7 +105,7 @@ public sealed record OperatorFile(string Url, string Token, string CaCertificate
         try
         {
             using var file = File.OpenRead(Path.Combine(dataDirectory, FileName));
-            return JsonSerializer.Deserialize(file, HostingJson.Default.OperatorFile);
+            return JsonSerializer.Deserialize(file, HostingJson.Plain.OperatorFile);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
@@ -113,7 +114,7 @@ public sealed record OperatorFile(string Url, string Token, string CaCertificate
     }
 
     internal void Write(string dataDirectory) =>
-        OwnerFile.Write(Path.Combine(dataDirectory, FileName), JsonSerializer.SerializeToUtf8Bytes(this, HostingJson.Default.OperatorFile));
+        OwnerFile.Write(Path.Combine(dataDirectory, FileName), JsonSerializer.SerializeToUtf8Bytes(this, HostingJson.Plain.OperatorFile));
 }
 
 /// <summary>The format of a data directory, in <c>DATA/format.json</c>.</summary>
@@ -129,4 +130,13 @@ internal sealed record LockHolder(int ProcessId, string Process, DateTimeOffset 
 [JsonSerializable(typeof(OperatorFile))]
 [JsonSerializable(typeof(DataFormat))]
 [JsonSerializable(typeof(LockHolder))]
-internal sealed partial class HostingJson : JsonSerializerContext;
+internal sealed partial class HostingJson : JsonSerializerContext
+{
+    /// <summary>As it is read by scripts, not by browsers: the '+' of a key stands as it is.</summary>
+    public static HostingJson Plain { get; } = new(new JsonSerializerOptions
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    });
+}

@@ -91,7 +91,7 @@ internal sealed class DataDirectory : IDisposable
     private void SayWhoHoldsIt(TimeProvider time)
     {
         var holder = new LockHolder(Environment.ProcessId, Environment.ProcessPath ?? "nave", time.GetUtcNow());
-        OwnerFile.Write(PathOf(HolderFileName), JsonSerializer.SerializeToUtf8Bytes(holder, HostingJson.Default.LockHolder));
+        OwnerFile.Write(PathOf(HolderFileName), JsonSerializer.SerializeToUtf8Bytes(holder, HostingJson.Plain.LockHolder));
     }
 
     private void CheckFormat(string version)
@@ -99,14 +99,14 @@ internal sealed class DataDirectory : IDisposable
         var path = PathOf(FormatFileName);
         if (!File.Exists(path))
         {
-            OwnerFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(new DataFormat(CurrentFormat, version), HostingJson.Default.DataFormat));
+            OwnerFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(new DataFormat(CurrentFormat, version), HostingJson.Plain.DataFormat));
             return;
         }
 
         DataFormat? found;
         try
         {
-            found = JsonSerializer.Deserialize(File.ReadAllBytes(path), HostingJson.Default.DataFormat);
+            found = JsonSerializer.Deserialize(File.ReadAllBytes(path), HostingJson.Plain.DataFormat);
         }
         catch (JsonException e)
         {
@@ -127,7 +127,7 @@ internal sealed class DataDirectory : IDisposable
         try
         {
             using var file = File.OpenRead(Path.Combine(root, HolderFileName));
-            var holder = JsonSerializer.Deserialize(file, HostingJson.Default.LockHolder);
+            var holder = JsonSerializer.Deserialize(file, HostingJson.Plain.LockHolder);
             if (holder is null)
             {
                 return null;

@@ -1,12 +1,6 @@
-using System.Security.Cryptography;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
-using Nave.Hub.Devices;
 using Nave.Hub.Monitoring;
 
 namespace Nave.Hub.Hosting;
@@ -24,15 +18,15 @@ public sealed partial class HubHost : IAsyncDisposable
     private static readonly TimeSpan ConnectionsTimeout = TimeSpan.FromSeconds(6);
 
     private readonly WebApplication _app;
-    private readonly DataDirectory _data;
+    private readonly HubStores _stores;
     private readonly HubHealth _health;
     private readonly ILogger<HubHost> _logger;
     private int _isStopped;
 
-    private HubHost(WebApplication app, DataDirectory data, ConnectionFile connection)
+    private HubHost(WebApplication app, HubStores stores, ConnectionFile connection)
     {
         _app = app;
-        _data = data;
+        _stores = stores;
         _health = app.Services.GetRequiredService<HubHealth>();
         _logger = app.Services.GetRequiredService<ILogger<HubHost>>();
         Connection = connection;
@@ -42,7 +36,7 @@ public sealed partial class HubHost : IAsyncDisposable
     public ConnectionFile Connection { get; }
 
     /// <summary>The data directory's absolute path.</summary>
-    public string DataDirectory => _data.Root;
+    public string DataDirectory => _stores.Data.Root;
 
     internal IServiceProvider Services => _app.Services;
 
@@ -50,25 +44,23 @@ public sealed partial class HubHost : IAsyncDisposable
     /// <exception cref="StartFailureException">It cannot start, for a reason that the message explains.</exception>
     public static async Task<HubHost> StartAsync(HubOptions options, HubSurroundings surroundings, CancellationToken stopping)
     {
-        // 1. The data is ours, or nothing happens.
-        var data = Hosting.DataDirectory.Open(options.Hub.DataDirectory, surroundings.Version, surroundings.Time);
+        // 1. The data is ours, or nothing happens; what is in it is whole.
+        var stores = await HubStores.OpenAsync(options, surroundings, stopping);
         WebApplication? app = null;
         try
         {
-            // A file of a former life would lead clients to a hub that is not there yet.
-            ConnectionFile.Remove(data.Root);
+            // 2. Everything is put together; who may come in is known before a door opens.
+            app = HubComposition.Build(options, surroundings, stores);
+            await HubComposition.LoadAsync(app.Services, options, stopping);
 
-            // 2. Everything is built, then the ports open.
-            app = Build(options, surroundings, data);
-            app.Services.GetRequiredService<WallClockWatch>();
+            // 3. The ports.
             await app.StartAsync(stopping);
 
-            // 3. Ready, and last of all the file that says so.
-            app.Services.GetRequiredService<HubHealth>().Ready(log: null);
-            var connection = Describe(options, surroundings, app.Services.GetRequiredService<Listeners>(), data);
-            connection.Write(data.Root);
-            var host = new HubHost(app, data, connection);
-            Log.Started(host._logger, surroundings.Version, connection.HostName, data.Root);
+            // 4. Ready, and last of all the file that says so.
+            app.Services.GetRequiredService<HubHealth>().Ready(stores.Log);
+            var connection = HubDescription.Write(app.Services, stores.Data);
+            var host = new HubHost(app, stores, connection);
+            Log.Started(host._logger, surroundings.Version, connection.HostName, stores.Data.Root);
             return host;
         }
         catch
@@ -78,7 +70,7 @@ public sealed partial class HubHost : IAsyncDisposable
                 await app.DisposeAsync();
             }
 
-            data.Dispose();
+            await stores.DisposeAsync();
             throw;
         }
     }
@@ -91,6 +83,8 @@ public sealed partial class HubHost : IAsyncDisposable
             return;
         }
 
+        // Order (design.md 3): not ready; no new connections, no more reading; last commit and its acknowledgements, the
+        // goodbyes of each protocol; checkpoint and clean mark; connection.json; lock.
         Log.Stopping(_logger);
         _health.Stopping();
         using (var deadline = new CancellationTokenSource(ConnectionsTimeout))
@@ -98,68 +92,15 @@ public sealed partial class HubHost : IAsyncDisposable
             await _app.StopAsync(deadline.Token);
         }
 
-        ConnectionFile.Remove(_data.Root);
-        Log.Stopped(_logger);
         await _app.DisposeAsync();
-        _data.Dispose();
+        await _stores.CloseAsync();
+        ConnectionFile.Remove(_stores.Data.Root);
+        Log.Stopped(_logger);
+        await _stores.DisposeAsync();
     }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync() => await StopAsync();
-
-    private static WebApplication Build(HubOptions options, HubSurroundings surroundings, DataDirectory data)
-    {
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = data.Root });
-        builder.Logging.AddProvider(surroundings.Log).SetMinimumLevel(LogLevel.Trace);
-        var services = builder.Services;
-        services.AddSingleton(options);
-        services.AddSingleton(surroundings);
-        services.AddSingleton(surroundings.Time);
-        services.AddSingleton(new NodeIncarnation(NewId()));
-        services.AddSingleton<HubMetrics>();
-        services.AddSingleton<PrometheusPage>();
-        services.AddSingleton<HubHealth>();
-        services.AddSingleton<WallClockWatch>();
-        services.AddSingleton<Listeners>();
-        services.AddRoutingCore();
-        services.AddSingleton<IConfigureOptions<KestrelServerOptions>, ConfigureKestrel>();
-        services.AddOptions<SocketTransportOptions>().Configure<Listeners>((transport, listeners) => listeners.Configure(transport));
-        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
-
-        var app = builder.Build();
-        app.UseRouting();
-        HealthEndpoints.Map(app);
-        return app;
-    }
-
-    private static ConnectionFile Describe(HubOptions options, HubSurroundings surroundings, Listeners listeners, DataDirectory data)
-    {
-        var names = HostNames.Of(options.Hub.HostNames, options.Listen.Address, surroundings.MachineName);
-        return new ConnectionFile
-        {
-            HostName = names[0],
-            ProcessId = Environment.ProcessId,
-            CaCertificate = data.PathOf("certs/ca.pem"),
-            Policies = new Dictionary<string, string>(),
-            Events = "",
-            Ports = new ConnectionPorts
-            {
-                Mqtts = listeners.NumberOf(HubPort.Mqtts) ?? 0,
-                Amqps = listeners.NumberOf(HubPort.Amqps) ?? 0,
-                Https = listeners.NumberOf(HubPort.Https) ?? 0,
-                Operator = listeners.NumberOf(HubPort.Operator) ?? 0,
-                Mqtt = listeners.NumberOf(HubPort.Mqtt),
-                Amqp = listeners.NumberOf(HubPort.Amqp),
-            },
-        };
-    }
-
-    private static Guid NewId()
-    {
-        Span<byte> bytes = stackalloc byte[16];
-        RandomNumberGenerator.Fill(bytes);
-        return new Guid(bytes);
-    }
 
     private static partial class Log
     {

@@ -105,6 +105,9 @@ public sealed class AccessSection
 
     /// <summary>Whether self-signed certificates outside their validity are accepted (spec/security.md 6.2).</summary>
     public bool AllowExpiredCertificates { get; set; }
+
+    /// <summary>Refused credentials that an address has to its credit; 0 lifts the limit.</summary>
+    public int MaxFailuresPerAddress { get; set; } = 600;
 }
 
 /// <summary>Section <c>Events</c>.</summary>

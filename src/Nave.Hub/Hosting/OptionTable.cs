@@ -46,6 +46,8 @@ public static class OptionTable
             (o, text) => o.Access.ClockSkew = Duration(text, TimeSpan.Zero)),
         new("Access:AllowExpiredCertificates", null, "false", "Accept self-signed device certificates outside their validity",
             (o, text) => o.Access.AllowExpiredCertificates = Flag(text)),
+        new("Access:MaxFailuresPerAddress", null, "600", "Refused credentials an address has to its credit, a sixtieth back each second; 0 lifts it",
+            (o, text) => o.Access.MaxFailuresPerAddress = Number(text, 0, int.MaxValue)),
         new("Events:Partitions", null, "4", "Partitions of the events endpoint, 1 to 32; fixed once data exists",
             (o, text) => o.Events.Partitions = Number(text, 1, 32)),
         new("Events:Retention", null, "1d", "How long events are kept",
@@ -74,6 +76,9 @@ public static class OptionTable
             .MinBy(candidate => candidate.Distance);
         return distance <= Math.Max(2, name.Length / 4) ? best : null;
     }
+
+    /// <summary>Reads a duration as options write it; null when it is none.</summary>
+    public static TimeSpan? TryReadDuration(string text) => OptionText.TryDuration(text);
 
     private static List<string> Names(string text) =>
         [.. text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(HostName)];

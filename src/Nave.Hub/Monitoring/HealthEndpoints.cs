@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Nave.Hub.Hosting;
 
 namespace Nave.Hub.Monitoring;
 
@@ -11,12 +12,11 @@ internal static class HealthEndpoints
     /// <summary>Maps the health checks; plain request delegates, since they are the first thing a start-up asks for.</summary>
     public static void Map(IEndpointRouteBuilder endpoints)
     {
-        endpoints.MapGet("/health/live", LiveAsync);
-        endpoints.MapGet("/health/ready", ReadyAsync);
+        var open = endpoints.MapGroup("").WithMetadata(new OpenEverywhereAttribute());
+        open.MapGet("/health/live", LiveAsync);
+        open.MapGet("/health/ready", ReadyAsync);
+        endpoints.MapGet("/metrics", MetricsAsync).WithMetadata(new OperatorPortAttribute());
     }
-
-    /// <summary>Maps the metrics page.</summary>
-    public static void MapMetrics(IEndpointRouteBuilder endpoints) => endpoints.MapGet("/metrics", MetricsAsync);
 
     private static Task LiveAsync(HttpContext context) => AnswerAsync(context, StatusCodes.Status200OK, "live");
 

@@ -21,8 +21,6 @@ internal sealed class HubMetrics : IDisposable
     private readonly Counter<long> _connectionsClosed;
     private readonly Counter<long> _handshakes;
     private readonly Histogram<double> _handshakeDuration;
-    private readonly Counter<long> _messagesOut;
-    private readonly Counter<long> _bytesOut;
     private readonly Counter<long> _refusals;
     private readonly Histogram<double> _append;
     private readonly Histogram<double> _acknowledgement;
@@ -36,8 +34,6 @@ internal sealed class HubMetrics : IDisposable
         _connectionsClosed = _meter.CreateCounter<long>("nave_sessions_closed_total", null, "Device sessions ended by reason.");
         _handshakes = _meter.CreateCounter<long>("nave_tls_handshakes_total", null, "TLS handshakes by result.");
         _handshakeDuration = Latency("nave_tls_handshake_duration_seconds", "TLS handshakes that succeeded, waiting for a slot included.");
-        _messagesOut = _meter.CreateCounter<long>("nave_messages_out_total", null, "Events delivered to readers.");
-        _bytesOut = _meter.CreateCounter<long>("nave_message_bytes_out_total", null, "Bytes of events delivered to readers.");
         _refusals = _meter.CreateCounter<long>("nave_refusals_total", null, "Requests, connects and messages refused by error code.");
         _append = Latency("nave_append_duration_seconds", "From the append of a message to its commit on disk.");
         _acknowledgement = Latency("nave_acknowledgement_duration_seconds", "From the receipt of a message to its acknowledgement.");
@@ -68,13 +64,6 @@ internal sealed class HubMetrics : IDisposable
         {
             _handshakeDuration.Record(took.TotalSeconds);
         }
-    }
-
-    /// <summary>Events have been handed to a reader.</summary>
-    public void EventsDelivered(long count, long bytes)
-    {
-        _messagesOut.Add(count);
-        _bytesOut.Add(bytes);
     }
 
     /// <summary>Something was refused; the reason is an error code's name, never text that a stranger chose.</summary>

@@ -5,7 +5,6 @@ using Nave.Hub.Tests.Harness;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 using Nave.Protocol.Messages;
-using Nave.Storage.Schema;
 using Nave.Tests;
 
 namespace Nave.Hub.Tests.Commands;
@@ -18,16 +17,7 @@ public sealed class CommandBoxTests : IAsyncDisposable
     private static readonly SessionName NextSession = new(Guid.Parse("00000000-0000-0000-0000-000000000001"), 2, 2);
     private static readonly TimeSpan Minute = TimeSpan.FromSeconds(60);
 
-    private readonly TestDatabase _data = new(
-        new SchemaPart(
-            "test-identities",
-            [
-                """
-                CREATE TABLE identities (device_id {text} NOT NULL, module_id {text} NOT NULL, generation_id {text} NOT NULL);
-                INSERT INTO identities VALUES ('pump-7', '', '1');
-                """,
-            ]),
-        CommandStore.Schema);
+    private readonly TestDatabase _data = new(RegistrySchema.Part, TestIdentities.Of("pump-7"), CommandStore.Schema);
 
     private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 11, 25, 10, 0, 0, TimeSpan.Zero));
     private readonly CommandOptions _options = new();

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using Nave.Hub.Commands;
+using Nave.Hub.Devices;
 using Nave.Hub.Tests.Harness;
 using Nave.Protocol.Errors;
 using Nave.Tests;
@@ -8,7 +9,7 @@ namespace Nave.Hub.Tests.Commands;
 
 public sealed class FeedbackQueueTests : IAsyncDisposable
 {
-    private readonly TestDatabase _data = new(CommandStore.Schema);
+    private readonly TestDatabase _data = new(RegistrySchema.Part, TestIdentities.Of("d"), CommandStore.Schema);
     private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 11, 25, 10, 0, 0, TimeSpan.Zero));
     private readonly CommandOptions _options = new();
     private int _tokens;
@@ -116,7 +117,7 @@ public sealed class FeedbackQueueTests : IAsyncDisposable
         using var queue = CreateQueue();
         await AddAsync(1);
         var batch = await queue.ReceiveAsync(Stopping);
-        await _data.Database.WriteAsync(session => session.Execute("DELETE FROM feedback WHERE device_id = 'd'"), Stopping);
+        await _data.Database.WriteAsync(session => session.Execute("DELETE FROM identities WHERE device_id = 'd'"), Stopping);
 
         await queue.SettleAsync(batch!.LockToken, Settlement.Abandon, Stopping);
 
@@ -135,7 +136,7 @@ public sealed class FeedbackQueueTests : IAsyncDisposable
             for (var i = 0; i < count; i++)
             {
                 session.Execute(
-                    "INSERT INTO feedback (device_id, generation_id, message_id, outcome, at, expires_at) VALUES ('d', '1', 'm', 0, @now, @expires)",
+                    "INSERT INTO feedback (device_id, module_id, generation_id, message_id, outcome, at, expires_at) VALUES ('d', '', '1', 'm', 0, @now, @expires)",
                     ("@now", _time.GetUtcNow().ToUnixTimeMilliseconds()),
                     ("@expires", (_time.GetUtcNow() + _options.FeedbackTimeToLive).ToUnixTimeMilliseconds()));
             }

@@ -86,7 +86,7 @@ public abstract class DeviceDirectoryContract
 /// <summary>The home in one process.</summary>
 public sealed class InProcessDeviceDirectoryTests : DeviceDirectoryContract, IAsyncDisposable
 {
-    private readonly TestDatabase _data = new(CommandStore.Schema);
+    private readonly TestDatabase _data = new(RegistrySchema.Part, CommandStore.Schema);
 
     [Fact]
     public async Task An_actor_sleeps_when_nobody_is_connected_and_is_awake_while_somebody_is()

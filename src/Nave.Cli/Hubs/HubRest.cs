@@ -1,0 +1,136 @@
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Security.Authentication;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Nave.Protocol.Access;
+
+namespace Nave.Cli.Hubs;
+
+/// <summary>The hub's service API over HTTPS, as any back end speaks it.</summary>
+internal sealed class HubRest : IDisposable
+{
+    private const string ApiVersion = "2021-04-12";
+    private static readonly TimeSpan TokenLife = TimeSpan.FromMinutes(10);
+
+    private readonly HubTarget _hub;
+    private readonly TimeProvider _time;
+    private readonly HttpClient _http;
+
+    public HubRest(HubTarget hub, TimeProvider time)
+    {
+        _hub = hub;
+        _time = time;
+        _http = new HttpClient(new SocketsHttpHandler { SslOptions = Trust.ClientOptions(hub.Host, hub.CaCertificate) })
+        {
+            BaseAddress = new UriBuilder("https", hub.Host, hub.HttpsPort).Uri,
+            Timeout = TimeSpan.FromSeconds(30),
+        };
+    }
+
+    /// <summary>The path of a device or module identity.</summary>
+    public static string PathOf(string deviceId, string? moduleId = null) =>
+        $"/devices/{Uri.EscapeDataString(deviceId)}" + (moduleId is null ? "" : $"/modules/{Uri.EscapeDataString(moduleId)}");
+
+    /// <summary>Reads JSON.</summary>
+    public Task<JsonNode?> GetAsync(string path, CancellationToken stopping) => SendAsync(HttpMethod.Get, path, null, null, stopping);
+
+    /// <summary>Creates (no version given) or replaces.</summary>
+    public Task<JsonNode?> PutAsync(string path, JsonNode body, string? ifMatch, CancellationToken stopping) =>
+        SendAsync(HttpMethod.Put, path, body, ifMatch, stopping);
+
+    /// <summary>Asks for something to be done.</summary>
+    public Task<JsonNode?> PostAsync(string path, JsonNode body, CancellationToken stopping) =>
+        SendAsync(HttpMethod.Post, path, body, null, stopping);
+
+    /// <summary>Deletes whatever the version.</summary>
+    public Task DeleteAsync(string path, CancellationToken stopping) => SendAsync(HttpMethod.Delete, path, null, "*", stopping);
+
+    /// <summary>Status and text of an open page.</summary>
+    public async Task<(int Status, string Text)> GetTextAsync(string path, CancellationToken stopping)
+    {
+        try
+        {
+            using var answer = await _http.GetAsync(path, stopping);
+            return ((int)answer.StatusCode, (await answer.Content.ReadAsStringAsync(stopping)).Trim());
+        }
+        catch (HttpRequestException e)
+        {
+            throw Unreachable(e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _http.Dispose();
+
+    private async Task<JsonNode?> SendAsync(HttpMethod method, string path, JsonNode? body, string? ifMatch, CancellationToken stopping)
+    {
+        using var request = new HttpRequestMessage(method, path + (path.Contains('?') ? '&' : '?') + "api-version=" + ApiVersion);
+        request.Headers.TryAddWithoutValidation("Authorization", Authorization());
+        if (ifMatch is not null)
+        {
+            request.Headers.IfMatch.Add(ifMatch == "*" ? EntityTagHeaderValue.Any : new EntityTagHeaderValue($"\"{ifMatch}\""));
+        }
+
+        if (body is not null)
+        {
+            request.Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json");
+        }
+
+        try
+        {
+            using var answer = await _http.SendAsync(request, stopping);
+            if (!answer.IsSuccessStatusCode)
+            {
+                throw new CommandFailedException($"{_hub.Host} refused {method} {path}: {(int)answer.StatusCode} {await ReasonAsync(answer, stopping)}");
+            }
+
+            return answer.Content.Headers.ContentLength is 0 || answer.StatusCode is System.Net.HttpStatusCode.NoContent
+                ? null
+                : await answer.Content.ReadFromJsonAsync<JsonNode>(stopping);
+        }
+        catch (HttpRequestException e)
+        {
+            throw Unreachable(e);
+        }
+        catch (JsonException)
+        {
+            throw new CommandFailedException($"{_hub.Host} answered {method} {path} with something that is not JSON. Is it a hub?");
+        }
+        catch (TaskCanceledException) when (!stopping.IsCancellationRequested)
+        {
+            throw new CommandFailedException($"{_hub.Host} did not answer {method} {path} within {_http.Timeout.TotalSeconds:F0} s.");
+        }
+    }
+
+    private string Authorization()
+    {
+        var service = _hub.Service;
+        return service.SharedAccessSignature
+            ?? (service is { SharedAccessKey: { } key, SharedAccessKeyName: { } policy }
+                ? SasToken.Mint(service.Host, key, _time.GetUtcNow() + TokenLife, policy)
+                : throw new CommandFailedException(
+                    "This needs the connection string of a policy (HostName=…;SharedAccessKeyName=…;SharedAccessKey=…), not that of a device.", isUsage: true));
+    }
+
+    private static async Task<string> ReasonAsync(HttpResponseMessage answer, CancellationToken stopping)
+    {
+        var text = await answer.Content.ReadAsStringAsync(stopping);
+        try
+        {
+            var json = JsonNode.Parse(text);
+            return (string?)(json?["message"] ?? json?["Message"]) ?? text;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return text.Length > 0 ? text : answer.ReasonPhrase ?? "";
+        }
+    }
+
+    private CommandFailedException Unreachable(HttpRequestException e) => new(
+        e.InnerException is AuthenticationException
+            ? $"The certificate of {_hub.Host}:{_hub.HttpsPort} is not trusted: {e.InnerException.Message} "
+                + (_hub.CaCertificate is null ? "Name its authority with --ca-file." : $"The authority trusted is {_hub.CaCertificate}.")
+            : $"{_hub.Host}:{_hub.HttpsPort} cannot be reached: {e.Message}. Is the hub running, and the name right?");
+}

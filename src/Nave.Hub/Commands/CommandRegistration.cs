@@ -1,0 +1,47 @@
+using System.Security.Cryptography;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Nave.Protocol.Identities;
+
+namespace Nave.Hub.Commands;
+
+/// <summary>The services of cloud-to-device messages. Needs a database opened with <see cref="CommandStore.Schema"/>, behind the registry's.</summary>
+internal static class CommandRegistration
+{
+    public static IServiceCollection AddCommands(this IServiceCollection services)
+    {
+        services.TryAddSingleton<CommandOptions>();
+        return services
+            .AddSingleton<CommandStore>()
+            .AddSingleton<FeedbackStore>()
+            .AddSingleton<CommandClock>()
+            .AddSingleton<ICommandRoute, CommandRoute>()
+            .AddSingleton<CommandBoxes>()
+            .AddSingleton<CommandSender>()
+            .AddSingleton(provider => new FeedbackQueue(
+                provider.GetRequiredService<FeedbackStore>(),
+                provider.GetRequiredService<CommandOptions>(),
+                provider.GetRequiredService<TimeProvider>(),
+                LockTokens.New))
+            .AddHostedService<CommandSweeper>();
+    }
+}
+
+/// <summary>Makes the command box of an actor that wakes.</summary>
+internal sealed class CommandBoxes(CommandStore store, CommandOptions options, ICommandRoute route, CommandClock clock, TimeProvider time)
+{
+    /// <summary>An empty cache over the identity's queue.</summary>
+    public CommandBox Create(IdentityId id) => new(id, store, options, route, clock, time, LockTokens.New);
+}
+
+/// <summary>Names of locks: 128 random bits, so that nobody settles what was not given to him.</summary>
+internal static class LockTokens
+{
+    /// <summary>A token that no other lock has.</summary>
+    public static Guid New()
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        RandomNumberGenerator.Fill(bytes);
+        return new Guid(bytes);
+    }
+}

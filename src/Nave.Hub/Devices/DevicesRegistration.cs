@@ -1,0 +1,18 @@
+using Microsoft.Extensions.DependencyInjection;
+using Nave.Hub.Commands;
+using Nave.Protocol.Identities;
+
+namespace Nave.Hub.Devices;
+
+/// <summary>The waist's services: sessions, their table and the home of the device actors. Needs access, the registry, commands and telemetry.</summary>
+internal static class DevicesRegistration
+{
+    public static IServiceCollection AddDevices(this IServiceCollection services) => services
+        .AddSingleton<SessionTable>()
+        .AddSingleton<DeviceSessions>()
+        .AddSingleton<IDeviceDirectory>(provider =>
+        {
+            var boxes = provider.GetRequiredService<CommandBoxes>();
+            return new InProcessDeviceDirectory((IdentityId id) => new DeviceActor(id, boxes.Create(id)));
+        });
+}

@@ -1,0 +1,119 @@
+using System.Security.Cryptography;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using Nave.EventLog;
+using Nave.Hub.Access;
+using Nave.Hub.Commands;
+using Nave.Hub.Devices;
+using Nave.Hub.Heads.Amqp;
+using Nave.Hub.Heads.Mqtt;
+using Nave.Hub.Hosting.Certificates;
+using Nave.Hub.Monitoring;
+using Nave.Hub.Telemetry;
+using Nave.Protocol.Access;
+
+namespace Nave.Hub.Hosting;
+
+/// <summary>Puts the features together into one application, and has them read what they need before a port opens.</summary>
+internal static class HubComposition
+{
+    // The EntityPath of the events endpoint (design.md 3, connection.json).
+    private const string EventHubName = "nave";
+
+    /// <summary>The whole application, not started.</summary>
+    public static WebApplication Build(HubOptions options, HubSurroundings surroundings, HubStores stores)
+    {
+        var names = HostNames.Of(options.Hub.HostNames, options.Listen.Address, surroundings.MachineName);
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = stores.Data.Root });
+        AddSurroundings(builder.Services, options, surroundings, stores, names);
+        AddFeatures(builder.Services, options, names);
+        AddPorts(builder);
+
+        var app = builder.Build();
+        app.UseRouting();
+        app.UseMiddleware<OperatorGate>();
+        HealthEndpoints.Map(app);
+        OperatorEndpoints.Map(app);
+        return app;
+    }
+
+    /// <summary>Policies and authorities are in memory, and what was to be seeded is there.</summary>
+    public static async Task LoadAsync(IServiceProvider services, HubOptions options, CancellationToken stopping)
+    {
+        await services.GetRequiredService<HubSeeding>().RunAsync(options.Seed, stopping);
+        services.GetRequiredService<WallClockWatch>();
+        services.GetRequiredService<HubGauges>();
+        services.GetRequiredService<PrometheusPage>();
+    }
+
+    private static void AddSurroundings(
+        IServiceCollection services, HubOptions options, HubSurroundings surroundings, HubStores stores, IReadOnlyList<string> names)
+    {
+        services.AddSingleton(options);
+        services.AddSingleton(surroundings);
+        services.AddSingleton(surroundings.Time);
+        services.AddSingleton(stores.Loggers);
+        services.AddSingleton(stores.Data);
+        services.AddSingleton(stores.Streams);
+        services.AddSingleton<IEventLog>(stores.Log); // Instances are their owner's: the container disposes of none.
+        services.AddSingleton(stores.Database);
+        services.AddSingleton(stores.Wrapping);
+        services.AddSingleton(stores.Certificates);
+        services.AddSingleton<ServerTls>();
+        services.AddSingleton(new HubNames(names[0], names.Skip(1)));
+        services.AddSingleton(new NodeIncarnation(NewId()));
+        services.AddSingleton(OperatorCredential.Of(stores.Data));
+        services.AddSingleton<WallClockWatch>();
+    }
+
+    private static void AddFeatures(IServiceCollection services, HubOptions options, IReadOnlyList<string> names)
+    {
+        services.AddSingleton<HubMetrics>();
+        services.AddSingleton<HubGauges>();
+        services.AddSingleton<PrometheusPage>();
+        services.AddSingleton<HubHealth>();
+        services.AddSingleton<HubSeeding>();
+        services.AddSingleton(new AccessOptions
+        {
+            ClockSkew = options.Access.ClockSkew,
+            AllowExpiredCertificates = options.Access.AllowExpiredCertificates,
+            MaxFailuresPerAddress = options.Access.MaxFailuresPerAddress,
+            EventHubName = EventHubName,
+        });
+        services.AddAccess();
+        services.AddRegistry();
+        services.AddCommands();
+        services.AddDevices();
+        services.AddSingleton<TelemetryPipeline>();
+        services.AddMqtt();
+        services.AddAmqp(amqp =>
+        {
+            amqp.EventHubName = EventHubName;
+            amqp.HostNames = names;
+        });
+        services.AddSingleton<PolicyEndpoints>();
+        services.AddSingleton<AuthorityEndpoints>();
+        services.AddTransient<OperatorGate>();
+    }
+
+    private static void AddPorts(WebApplicationBuilder builder)
+    {
+        builder.Services.AddRoutingCore();
+        builder.Services.AddSingleton<Listeners>();
+        builder.Services.AddSingleton<TlsHandshakes>();
+        builder.Services.AddSingleton<IConfigureOptions<KestrelServerOptions>, ConfigureKestrel>();
+        builder.Services.AddOptions<SocketTransportOptions>().Configure<Listeners>((transport, listeners) => listeners.Configure(transport));
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
+    }
+
+    private static Guid NewId()
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        RandomNumberGenerator.Fill(bytes);
+        return new Guid(bytes);
+    }
+}

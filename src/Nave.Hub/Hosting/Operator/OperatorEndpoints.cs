@@ -1,0 +1,17 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Nave.Hub.Hosting;
+
+/// <summary>Everything below <c>/$nave/v1/</c> on the operator port.</summary>
+internal static class OperatorEndpoints
+{
+    /// <summary>Maps it; every endpoint needs the right Manage.</summary>
+    public static void Map(IEndpointRouteBuilder endpoints)
+    {
+        var root = endpoints.MapGroup("/$nave/v1").WithMetadata(new OperatorFunctionAttribute());
+        endpoints.ServiceProvider.GetRequiredService<PolicyEndpoints>().Map(root);
+        endpoints.ServiceProvider.GetRequiredService<AuthorityEndpoints>().Map(root);
+    }
+}

@@ -1,0 +1,142 @@
+using System.Net.Security;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.Extensions.Logging;
+using Nave.Hub.Monitoring;
+
+namespace Nave.Hub.Hosting;
+
+/// <summary>
+/// TLS on a listener, with a bound on how many handshakes compute at once: each costs about a millisecond of a core
+/// (design.md 2), and a fleet that reconnects must not starve the devices that are there. The rest wait in line.
+/// </summary>
+/// <remarks>
+/// A slot is taken when the ClientHello is there and given back when the handshake is over, or after
+/// <see cref="Computing"/>: by then the server's part is done and the peer is being waited for. A peer that stops in the
+/// middle of its handshake therefore holds a slot for milliseconds, and its socket for the handshake timeout.
+/// docs/decisions/0020-hosting.md.
+/// </remarks>
+internal sealed partial class TlsHandshakes : IDisposable
+{
+    /// <summary>Key exchange and signature take about 1 ms; five times that on a busy machine.</summary>
+    private static readonly TimeSpan Computing = TimeSpan.FromMilliseconds(5);
+
+    private readonly SemaphoreSlim _slots;
+    private readonly TimeSpan _timeout;
+    private readonly HubMetrics _metrics;
+    private readonly TimeProvider _time;
+    private readonly ILogger<TlsHandshakes> _logger;
+
+    public TlsHandshakes(HubOptions options, HubMetrics metrics, TimeProvider time, ILogger<TlsHandshakes> logger)
+    {
+        _logger = logger;
+        _slots = new SemaphoreSlim(options.Tls.ConcurrentHandshakes);
+        _timeout = options.Tls.HandshakeTimeout;
+        _metrics = metrics;
+        _time = time;
+    }
+
+    /// <summary>Puts TLS on a listener; what is added to the listener afterwards sees the decrypted bytes.</summary>
+    /// <param name="listener">Where.</param>
+    /// <param name="getOptions">Certificate and rules for the handshake of a connection with these features; called for each, since certificates are renewed.</param>
+    public void Use(ListenOptions listener, Func<IFeatureCollection, SslServerAuthenticationOptions> getOptions)
+    {
+        listener.Use(next => connection => RunAsync(connection, next));
+        listener.UseHttps(new TlsHandshakeCallbackOptions
+        {
+            HandshakeTimeout = _timeout,
+            OnConnection = async context =>
+            {
+                if (context.Connection.Features.Get<Handshake>() is { } handshake)
+                {
+                    await handshake.BeginComputingAsync(context.CancellationToken);
+                }
+
+                return getOptions(context.Connection.Features);
+            },
+        });
+        listener.Use(next => connection =>
+        {
+            connection.Features.Get<Handshake>()?.Succeeded();
+            connection.Features.Set<Handshake>(null);
+            return next(connection);
+        });
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _slots.Dispose();
+
+    private async Task RunAsync(ConnectionContext connection, ConnectionDelegate next)
+    {
+        var handshake = new Handshake(this);
+        connection.Features.Set(handshake);
+        try
+        {
+            await next(connection);
+        }
+        catch (Exception e) when (!handshake.HasSucceeded)
+        {
+            // A hello that the TLS library cannot read makes it complain of a missing certificate (NotSupportedException),
+            // which Kestrel would report as an error of ours. Whatever it is, a stranger has caused it.
+            Log.Failed(_logger, connection.ConnectionId, e.Message);
+        }
+        finally
+        {
+            handshake.Failed(); // Unless it has succeeded long ago.
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(1530, LogLevel.Debug, "Connection {ConnectionId}: the TLS handshake failed: {Problem}")]
+        public static partial void Failed(ILogger logger, string connectionId, string problem);
+    }
+
+    /// <summary>One handshake and its slot.</summary>
+    private sealed class Handshake(TlsHandshakes owner)
+    {
+        private readonly long _began = owner._time.GetTimestamp();
+        private ITimer? _giveBack;
+        private int _hasSlot;
+        private int _isOver;
+
+        public async Task BeginComputingAsync(CancellationToken deadline)
+        {
+            await owner._slots.WaitAsync(deadline);
+            Volatile.Write(ref _hasSlot, 1);
+            _giveBack = owner._time.CreateTimer(
+                static handshake => ((Handshake)handshake!).GiveBack(), this, Computing, Timeout.InfiniteTimeSpan);
+        }
+
+        public bool HasSucceeded { get; private set; }
+
+        public void Succeeded()
+        {
+            HasSucceeded = true;
+            Over(succeeded: true);
+        }
+
+        public void Failed() => Over(succeeded: false);
+
+        private void Over(bool succeeded)
+        {
+            if (Interlocked.Exchange(ref _isOver, 1) == 0)
+            {
+                GiveBack();
+                _giveBack?.Dispose();
+                owner._metrics.HandshakeDone(succeeded, owner._time.GetElapsedTime(_began));
+            }
+        }
+
+        private void GiveBack()
+        {
+            if (Interlocked.Exchange(ref _hasSlot, 0) == 1)
+            {
+                owner._slots.Release();
+            }
+        }
+    }
+}
