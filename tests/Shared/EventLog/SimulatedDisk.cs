@@ -19,11 +19,18 @@ public sealed class SimulatedDisk(int seed = 0) : ILogFiles
     private Dictionary<string, Content> _names = new(StringComparer.Ordinal);
     private Dictionary<string, Content> _durableNames = new(StringComparer.Ordinal);
     private int _powerCycles;
+    private long _freeBytes = 1L << 40;
+    private bool _isFull; // Somebody else takes whatever is freed.
     private bool _isOff;
 
     public string Location => "the simulated disk";
 
-    public long FreeBytes { get; set; } = 1L << 40;
+    /// <summary>Setting it ends what <see cref="FillUpAt"/> has begun.</summary>
+    public long FreeBytes
+    {
+        get => _isFull ? 0 : _freeBytes;
+        set => (_freeBytes, _isFull) = (value, false);
+    }
 
     /// <summary>Called at each step, before it is done: the place to hold a thread of the log.</summary>
     public Action<LogStep>? Reached { get; set; }
@@ -48,7 +55,7 @@ public sealed class SimulatedDisk(int seed = 0) : ILogFiles
         _faults.Add((step, visit, () => throw new IOException($"{step} failed on purpose."), false));
 
     public void FillUpAt(LogStep step, int visit) =>
-        _faults.Add((step, visit, () => { FreeBytes = 0; throw new LogDiskFullException("No space left on device"); }, false));
+        _faults.Add((step, visit, () => { _isFull = true; throw new LogDiskFullException("No space left on device"); }, false));
 
     /// <summary>From now on everything fails.</summary>
     public void TurnOff()
@@ -173,7 +180,7 @@ public sealed class SimulatedDisk(int seed = 0) : ILogFiles
     {
         if (_names.TryGetValue(name, out var content))
         {
-            FreeBytes += content.Length;
+            _freeBytes += content.Length;
             ChangeNames(names => names.Remove(name));
         }
 
@@ -281,7 +288,7 @@ public sealed class SimulatedDisk(int seed = 0) : ILogFiles
                 throw new LogDiskFullException("No space left on device");
             }
 
-            disk.FreeBytes -= growth;
+            disk._freeBytes -= growth;
             content.Write(offset, bytes);
             return 0;
         }
