@@ -76,7 +76,10 @@ public interface ICommitWaiter
     /// <summary>Every record of this waiter at or before the position is durable.</summary>
     void OnCommitted(LogPosition committed);
 
-    /// <summary>No record of this waiter behind the position was made durable, nor will be.</summary>
+    /// <summary>
+    /// No record of this waiter behind the position was made durable, nor will be. The log may go on: later positions
+    /// pass the failed ones, so a waiter that compares positions must take no later <see cref="OnCommitted"/> for them.
+    /// </summary>
     void OnFailed(LogPosition committed, LogFault fault);
 }
 

@@ -73,6 +73,11 @@ internal sealed class AckQueue(MqttWriter writer, MqttChannel channel, MqttSigna
     /// <inheritdoc/>
     public void OnCommitted(LogPosition committed)
     {
+        if (Volatile.Read(ref _isFailed))
+        {
+            return; // Later positions pass the one that failed: what waits for that must not be acknowledged.
+        }
+
         Volatile.Write(ref _committed, committed.Value);
         Queue();
     }
