@@ -18,7 +18,7 @@ public sealed partial class EmbeddedEventLog : IEventLog
     private readonly LogWriter _writer;
     private readonly SegmentKeeper _keeper;
     private readonly LogMeter _meter;
-    private bool _isClosed;
+    private int _isClosed;
 
     private EmbeddedEventLog(LogReading reading, LogWriter writer, SegmentKeeper keeper, LogMeter meter)
     {
@@ -101,12 +101,11 @@ public sealed partial class EmbeddedEventLog : IEventLog
     /// <summary>Refuses new records, commits and acknowledges those taken, wakes the readers, closes the files.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (_isClosed)
+        if (Interlocked.Exchange(ref _isClosed, 1) != 0)
         {
             return;
         }
 
-        _isClosed = true;
         await Task.Run(() =>
         {
             _writer.Dispose();
@@ -132,19 +131,26 @@ public sealed partial class EmbeddedEventLog : IEventLog
 
         var marks = new PartitionMarks(streams.Count);
         long lastFrame = 0;
-        ILogFile? file = null;
-        if (segments.Count > 0)
+        var file = segments.Count > 0 ? files.Open(segments[^1].Name) : null;
+        try
         {
-            file = files.Open(segments[^1].Name);
-            using var active = new ActiveSegment(file, segments[^1], streams, files.Location, logger);
-            active.Recover();
-            (marks, lastFrame) = (active.Marks, active.LastFrame);
-        }
+            if (file is not null)
+            {
+                using var active = new ActiveSegment(file, segments[^1], streams, files.Location, logger);
+                active.Recover();
+                (marks, lastFrame) = (active.Marks, active.LastFrame);
+            }
 
-        var log = Compose(options, files, time, logger, skipsSync, new Recovered(names, streams, segments, file, marks, lastFrame));
-        Log.Opened(
-            logger, files.Location, segments.Count, lastFrame, (long)time.GetElapsedTime(started).TotalMilliseconds);
-        return log;
+            var log = Compose(options, files, time, logger, skipsSync, new Recovered(names, streams, segments, file, marks, lastFrame));
+            Log.Opened(
+                logger, files.Location, segments.Count, lastFrame, (long)time.GetElapsedTime(started).TotalMilliseconds);
+            return log;
+        }
+        catch
+        {
+            file?.Dispose();
+            throw;
+        }
     }
 
     private static EmbeddedEventLog Compose(

@@ -17,7 +17,11 @@ internal sealed class ColdReads(int threads = 2) : IDisposable
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_gate)
         {
-            ObjectDisposedException.ThrowIf(_closed, this);
+            if (_closed)
+            {
+                throw new LogFailedException(new LogFault(LogFaultKind.Stopping, "The event log is closed."));
+            }
+
             _queue.Enqueue(() => Complete(read, done));
             if (_threads.Count < threads && _queue.Count > 0)
             {

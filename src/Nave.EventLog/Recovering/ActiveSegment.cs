@@ -31,8 +31,14 @@ internal sealed partial class ActiveSegment(ILogFile file, Segment segment, Stre
     {
         segment.Index = new SegmentIndex(streams.Count);
         var offset = segment.FirstFrameOffset;
-        while (TryReadWhole(offset, out var frame, out var header) && header.Number == LastFrame + 1)
+        while (TryReadWhole(offset, out var frame, out var header))
         {
+            if (header.Number != LastFrame + 1)
+            {
+                throw new LogCorruptException(
+                    $"{segment.Name} in {location} has frame {header.Number} at offset {offset}, where frame {LastFrame + 1} belongs. Nothing was changed. Restore the file from a backup.");
+            }
+
             segment.Index.Note(offset, Marks);
             Apply(frame, header, offset);
             LastFrame = header.Number;

@@ -65,6 +65,9 @@ internal sealed partial class SegmentKeeper : IDisposable
     /// <summary>A file for the commit thread to go on in.</summary>
     public SpareSegment TakeSpare(long minBytes) => _spares.Take(minBytes);
 
+    /// <summary>Deletes what a step that failed has left, if the disk lets it.</summary>
+    public void Discard(string name) => _spares.Discard(name);
+
     public void PrepareSpares() => Post(() => _spares.Fill(_stopping.Token));
 
     /// <summary>A segment is complete: its index is stored, and the oldest ones may have to go.</summary>

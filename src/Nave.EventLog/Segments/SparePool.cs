@@ -111,6 +111,19 @@ internal sealed partial class SparePool(ILogFiles files, SegmentCatalog catalog,
             : null;
     }
 
+    /// <summary>Deletes a file if the disk lets it: what has failed before is what is reported.</summary>
+    public void Discard(string name)
+    {
+        try
+        {
+            files.Delete(name, LogStep.Delete);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It is deleted at the next start.
+        }
+    }
+
     public void Dispose()
     {
         lock (_gate)
@@ -167,18 +180,6 @@ internal sealed partial class SparePool(ILogFiles files, SegmentCatalog catalog,
             file.Dispose();
             Discard(filling);
             throw;
-        }
-    }
-
-    // What has failed already is what is reported, not that its remains could not be removed either.
-    private void Discard(string name)
-    {
-        try
-        {
-            files.Delete(name, LogStep.Delete);
-        }
-        catch (IOException)
-        {
         }
     }
 

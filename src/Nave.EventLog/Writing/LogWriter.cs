@@ -12,6 +12,8 @@ namespace Nave.EventLog.Writing;
 /// </remarks>
 internal sealed class LogWriter : IDisposable
 {
+    private static readonly LogFault Stopped = new(LogFaultKind.Stopping, "The event log is being closed.");
+
     private readonly Lock _gate = new();
     private readonly StreamTable _streams;
     private readonly SegmentAppender _segments;
@@ -21,7 +23,7 @@ internal sealed class LogWriter : IDisposable
     private readonly LogMeter _meter;
     private readonly Action<LogFault?>? _faultChanged;
     private readonly Thread _thread;
-    private readonly AutoResetEvent _wake = new(false);
+    private readonly ManualResetEventSlim _wake = new(false, spinCount: 0); // Without a handle, so it needs no disposal, which an appender might race with.
     private readonly PartitionMarks _marks; // As appended: ahead of what is committed.
     private readonly List<FailedRange> _failed = []; // What Committed passes without its records: rare, so few.
     private OpenBatch _open;
@@ -217,8 +219,8 @@ internal sealed class LogWriter : IDisposable
         }
 
         TakeRoomWaiters()?.SetResult();
+        _open.Completion?.SetException(new LogFailedException(Stopped)); // Who waits for a batch that will never be.
         _segments.Dispose();
-        _wake.Dispose();
     }
 
     private void Run()
@@ -228,7 +230,8 @@ internal sealed class LogWriter : IDisposable
         {
             if (linger > TimeSpan.Zero)
             {
-                _wake.WaitOne(linger);
+                _wake.Wait(linger);
+                _wake.Reset();
             }
 
             if (_mustRoll && !TryGoOn())
@@ -272,7 +275,8 @@ internal sealed class LogWriter : IDisposable
                 _isIdle = true;
             }
 
-            _wake.WaitOne();
+            _wake.Wait();
+            _wake.Reset(); // Whatever was set before this is seen by the next look.
         }
     }
 
@@ -433,7 +437,7 @@ internal sealed class LogWriter : IDisposable
 
     private void UpdateFault() => Volatile.Write(
         ref _fault,
-        _isStopping ? new LogFault(LogFaultKind.Stopping, "The event log is being closed.") : _writeFault ?? _spaceFault);
+        _isStopping ? Stopped : _writeFault ?? _spaceFault);
 
     private readonly record struct FailedRange(long First, long Last, LogFault Fault);
 }

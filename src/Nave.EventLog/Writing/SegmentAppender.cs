@@ -77,9 +77,9 @@ internal sealed partial class SegmentAppender(
     {
         var spare = keeper.TakeSpare(frameBytes + SegmentHeader.BytesFor(streams.Stored.Count, streams.Count));
         Segment segment;
+        var id = ++_lastId;
         try
         {
-            var id = ++_lastId;
             var marks = committed.Copy();
             var header = new SegmentHeader
             {
@@ -103,6 +103,8 @@ internal sealed partial class SegmentAppender(
         catch
         {
             spare.File.Dispose();
+            keeper.Discard(spare.Name); // Or every try of a disk that fails for an hour would leave one.
+            keeper.Discard(SegmentNames.Segment(id));
             throw;
         }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.Logging;
@@ -19,8 +20,16 @@ internal sealed partial class CertificateAuthorities(IAuthorityStore store, Time
 
     private const int CodeBytes = 24;
 
+    // Only what an authority of ours has signed gets in, so a stranger cannot fill it.
+    private const int MaxIntermediates = 128;
+
     private readonly SemaphoreSlim _writer = new(1, 1);
     private CertificateAuthority[] _authorities = [];
+
+    // A resumed TLS session knows the client's own certificate, not the intermediates that came with it the first time.
+    // Those that have led to an authority are remembered for as long as tickets can live: this process. They are no
+    // anchors: an authority that is gone takes them with it.
+    private readonly ConcurrentDictionary<string, X509Certificate2> _intermediates = new();
 
     /// <summary>Raised when an authority was deleted or replaced.</summary>
     public event Action? Changed;
@@ -128,11 +137,27 @@ internal sealed partial class CertificateAuthorities(IAuthorityStore store, Time
     public CertificateAuthority? FindIssuer(X509Certificate2 leaf, X509Certificate2Collection? others, out string problem)
     {
         var verified = All.Where(authority => authority.IsVerified).ToArray();
-        return CertificateChain.FindAnchor(leaf, others, verified, time.GetUtcNow(), out problem);
+        X509Certificate2[] candidates = [.. (others ?? []).Take(MaxChain), .. _intermediates.Values];
+        var authority = CertificateChain.FindAnchor(leaf, candidates, verified, time.GetUtcNow(), out var between, out problem);
+        foreach (var intermediate in authority is null ? [] : between)
+        {
+            Remember(intermediate);
+        }
+
+        return authority;
     }
 
     /// <inheritdoc/>
     public void Dispose() => _writer.Dispose();
+
+    private void Remember(byte[] intermediate)
+    {
+        var digest = Convert.ToHexString(SHA256.HashData(intermediate));
+        if (_intermediates.Count < MaxIntermediates && !_intermediates.ContainsKey(digest))
+        {
+            _intermediates.TryAdd(digest, X509CertificateLoader.LoadCertificate(intermediate));
+        }
+    }
 
     private async Task<Outcome<CertificateAuthority>> ReplaceAsync(
         string name, Func<CertificateAuthority, Outcome<CertificateAuthority>> change, CancellationToken stopping)
@@ -171,7 +196,7 @@ internal sealed partial class CertificateAuthorities(IAuthorityStore store, Time
         using var certificate = Read(proof);
         return certificate is null ? "The proof is not a certificate in PEM or DER form."
             : CertificateRules.CommonNameOf(certificate) != code ? "The common name of the proof is not the verification code."
-            : CertificateChain.FindAnchor(certificate, null, [authority], time.GetUtcNow(), out var problem) is null ? $"The authority did not sign the proof: {problem}"
+            : CertificateChain.FindAnchor(certificate, [], [authority], time.GetUtcNow(), out _, out var problem) is null ? $"The authority did not sign the proof: {problem}"
             : null;
     }
 

@@ -15,13 +15,21 @@ internal static class CertificateChain
     private const X509ChainStatusFlags Tolerated = X509ChainStatusFlags.PartialChain | X509ChainStatusFlags.UntrustedRoot;
 
     /// <summary>The authority nearest to the leaf that its chain passes; null with the reason when there is none.</summary>
+    /// <param name="leaf">The certificate in question.</param>
+    /// <param name="others">Certificates that may lie between it and an authority.</param>
+    /// <param name="authorities">Who is trusted.</param>
+    /// <param name="now">For the validity of all of them.</param>
+    /// <param name="between">The certificates between the leaf and the authority found, DER.</param>
+    /// <param name="problem">Why there is none, for the operator.</param>
     public static CertificateAuthority? FindAnchor(
         X509Certificate2 leaf,
-        X509Certificate2Collection? others,
+        IReadOnlyList<X509Certificate2> others,
         IReadOnlyList<CertificateAuthority> authorities,
         DateTimeOffset now,
+        out IReadOnlyList<byte[]> between,
         out string problem)
     {
+        between = [];
         if (authorities.Count == 0)
         {
             problem = "there is no verified authority";
@@ -34,7 +42,7 @@ internal static class CertificateChain
         {
             Configure(chain.ChainPolicy, loaded, others, now);
             chain.Build(leaf);
-            return Walk(chain, loaded, authorities, out problem);
+            return Walk(chain, loaded, authorities, out between, out problem);
         }
         catch (CryptographicException e)
         {
@@ -55,12 +63,12 @@ internal static class CertificateChain
         }
     }
 
-    private static void Configure(X509ChainPolicy policy, X509Certificate2[] anchors, X509Certificate2Collection? others, DateTimeOffset now)
+    private static void Configure(X509ChainPolicy policy, X509Certificate2[] anchors, IReadOnlyList<X509Certificate2> others, DateTimeOffset now)
     {
         policy.TrustMode = X509ChainTrustMode.CustomRootTrust;
         policy.CustomTrustStore.AddRange(anchors);
         policy.ExtraStore.AddRange(anchors);
-        policy.ExtraStore.AddRange((others ?? []).Take(CertificateAuthorities.MaxChain).ToArray());
+        policy.ExtraStore.AddRange(others.ToArray());
         policy.RevocationMode = X509RevocationMode.NoCheck;
         policy.DisableCertificateDownloads = true;
         policy.VerificationFlags = X509VerificationFlags.AllowUnknownCertificateAuthority;
@@ -70,8 +78,13 @@ internal static class CertificateChain
 
     // Up from the leaf: every certificate on the way to the first of ours must be without fault.
     private static CertificateAuthority? Walk(
-        X509Chain chain, X509Certificate2[] loaded, IReadOnlyList<CertificateAuthority> authorities, out string problem)
+        X509Chain chain,
+        X509Certificate2[] loaded,
+        IReadOnlyList<CertificateAuthority> authorities,
+        out IReadOnlyList<byte[]> between,
+        out string problem)
     {
+        between = [];
         for (var depth = 0; depth < chain.ChainElements.Count; depth++)
         {
             var element = chain.ChainElements[depth];
@@ -86,6 +99,7 @@ internal static class CertificateChain
             var index = depth == 0 ? -1 : Array.FindIndex(loaded, anchor => anchor.RawDataMemory.Span.SequenceEqual(element.Certificate.RawDataMemory.Span));
             if (index >= 0)
             {
+                between = [.. chain.ChainElements.Take(depth).Skip(1).Select(passed => passed.Certificate.RawData)];
                 problem = "";
                 return authorities[index];
             }

@@ -210,6 +210,26 @@ public sealed class CertificateAccessTests
     }
 
     [Fact]
+    public async Task Intermediates_that_have_led_to_an_authority_need_not_be_sent_again()
+    {
+        using var hub = await CreateAsync();
+        using var chain = TestCertificates.CreateClientChain("dev1");
+        using var foreign = TestCertificates.CreateClientChain("dev1");
+        hub.Identities.Create("dev1", new IdentityAuthentication(AuthenticationType.CertificateAuthority));
+        await UploadAsync(hub, "root", chain.Root);
+        await ExpectRefusedAsync(hub, "dev1", chain.Leaf);
+        await ExpectRefusedAsync(hub, "dev1", foreign.Leaf, foreign.Intermediate);
+
+        Assert.NotNull((await AdmitAsync(hub, "dev1", chain.Leaf, chain.Intermediate)).Value);
+
+        // As a resumed TLS session presents itself.
+        Assert.NotNull((await AdmitAsync(hub, "dev1", chain.Leaf)).Value);
+        await ExpectRefusedAsync(hub, "dev1", foreign.Leaf);
+        await hub.Authorities.DeleteAsync("root", default);
+        await ExpectRefusedAsync(hub, "dev1", chain.Leaf);
+    }
+
+    [Fact]
     public async Task Use_and_validity_of_the_whole_chain_count()
     {
         using var hub = await CreateAsync(new AccessOptions { AllowExpiredCertificates = true });

@@ -37,6 +37,11 @@ internal sealed class MqttAccept(
                 ? new AcceptOutcome(null, CloseReason.HubStopping, HubFailures.Unavailable.Because("The hub is stopping."))
                 : await JudgeAsync(connect, transport, peer);
         }
+        catch (IOException e)
+        {
+            // The database takes nothing; it says so itself. The client is told to come again.
+            outcome = new AcceptOutcome(null, CloseReason.InternalError, HubFailures.Unavailable.Because(e.Message));
+        }
         catch (Exception e) when (e is not OperationCanceledException)
         {
             signals.Failed(peer, e);

@@ -111,9 +111,9 @@ internal sealed class MqttConnection(
             case PacketType.PubAck:
                 return new(HandlePubAck(frame));
             case PacketType.Subscribe:
-                return HandleSubscribeAsync(SubscribePacket.Read(frame, MqttVersion.V311));
+                return StoredAsync(HandleSubscribeAsync(SubscribePacket.Read(frame, MqttVersion.V311)));
             case PacketType.Unsubscribe:
-                return HandleUnsubscribeAsync(UnsubscribePacket.Read(frame, MqttVersion.V311));
+                return StoredAsync(HandleUnsubscribeAsync(UnsubscribePacket.Read(frame, MqttVersion.V311)));
             case PacketType.PingReq:
                 _writer.PingResponse();
                 return default;
@@ -268,6 +268,19 @@ internal sealed class MqttConnection(
         await _subscriptions.RemoveAsync([.. packet.Filters], _channel.Closing);
         _writer.UnsubAck(packet.PacketId);
         return null;
+    }
+
+    // A session that cannot be stored is not granted: without an answer the client connects and subscribes anew.
+    private async ValueTask<CloseReason?> StoredAsync(ValueTask<CloseReason?> change)
+    {
+        try
+        {
+            return await change;
+        }
+        catch (IOException e)
+        {
+            return Refuse(HubFailures.Unavailable.Because(e.Message), CloseReason.InternalError);
+        }
     }
 
     private void SendAnswers()

@@ -2,10 +2,10 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Net;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Hosting;
 using Nave.EventLog;
 using Nave.Hub.Devices;
+using Nave.Hub.Hosting.Certificates;
 using Nave.Mqtt;
 
 namespace Nave.Hub.Heads.Mqtt;
@@ -24,11 +24,13 @@ internal sealed class MqttConnectionHandler(
     /// <inheritdoc/>
     public override async Task OnConnectedAsync(ConnectionContext connection)
     {
+        var proof = connection.Features.Get<ClientCertificateFeature>();
         var peer = new MqttPeer(
             connection.ConnectionId,
             DeviceProtocol.Mqtt,
             (connection.RemoteEndPoint as IPEndPoint)?.Address,
-            connection.Features.Get<ITlsConnectionFeature>()?.ClientCertificate);
+            proof?.Certificate,
+            proof?.Others);
         if (!await ServeAsync(connection.Transport, peer))
         {
             connection.Abort(new ConnectionAbortedException("The peer does not take what it is sent."));

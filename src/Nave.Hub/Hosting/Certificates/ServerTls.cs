@@ -30,8 +30,9 @@ internal sealed class ServerTls(ServerCertificates certificates)
         RemoteCertificateValidationCallback = (_, certificate, chain, _) => Take(connection, certificate, chain),
         AllowRenegotiation = false,
 
-        // A resumed session knows the client's certificate, but not the intermediates it sent.
-        AllowTlsResume = false,
+        // A resumed session knows the client's certificate; the intermediates that came with it are remembered by
+        // CertificateAuthorities. Without resumption SslStream makes an OpenSSL context anew for each handshake.
+        AllowTlsResume = true,
     };
 
     // SslStream builds a chain before it asks us: it must fetch nothing that a stranger's certificate names.

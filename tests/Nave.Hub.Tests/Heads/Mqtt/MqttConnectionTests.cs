@@ -267,6 +267,7 @@ public sealed class MqttConnectionTests
     }
 
     [Fact]
+    [Conformance("device-mqtt", 29)]
     public async Task A_twin_answer_is_dropped_without_a_subscription_and_a_method_result_is_ignored()
     {
         using var rig = new ConnectionRig();

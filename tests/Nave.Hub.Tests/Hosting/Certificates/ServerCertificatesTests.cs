@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Security;
@@ -231,6 +232,37 @@ public sealed class ServerCertificatesTests : IDisposable
     }
 
     [Theory]
+    [InlineData("TLSv1.2")]
+    [InlineData("TLSv1.3")]
+    public async Task A_resumed_session_still_knows_the_clients_certificate(string version)
+    {
+        Assert.SkipUnless(File.Exists("/usr/bin/node"), "node is not installed");
+        using var certificates = Open("localhost");
+        using var chain = TestCertificates.CreateClientChain("dev1");
+        var (certificateFile, keyFile) = chain.Write(_folder);
+        await using var listener = new TlsListener(new ServerTls(certificates));
+        var script = Path.Combine(_folder, "resume.js");
+        await File.WriteAllTextAsync(script, $$"""
+            const tls = require('tls'), fs = require('fs');
+            let session, reused = [];
+            function connect(left) {
+              const socket = tls.connect({ port: {{listener.Port}}, host: '127.0.0.1', rejectUnauthorized: false, session,
+                cert: fs.readFileSync('{{certificateFile}}'), key: fs.readFileSync('{{keyFile}}'), minVersion: '{{version}}', maxVersion: '{{version}}' });
+              socket.on('session', ticket => session = ticket);
+              socket.on('data', () => { reused.push(socket.isSessionReused()); socket.end(); });
+              socket.on('close', () => left > 0 ? connect(left - 1) : console.log(reused.join()));
+              socket.write('x');
+            }
+            connect(1);
+            """);
+
+        var output = await RunAsync("node", script);
+
+        Assert.Equal("false,true", output.Trim());
+        Assert.Equal([chain.Leaf.Thumbprint, chain.Leaf.Thumbprint], listener.Seen.Select(seen => seen?.Certificate.Thumbprint));
+    }
+
+    [Theory]
     [Conformance("security", 14)]
     [InlineData(System.Security.Authentication.SslProtocols.Tls12)]
     [InlineData(System.Security.Authentication.SslProtocols.Tls13)]
@@ -276,6 +308,7 @@ public sealed class ServerCertificatesTests : IDisposable
     private sealed class TlsListener : IAsyncDisposable
     {
         private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+        private readonly CancellationTokenSource _stopping = new();
         private readonly ServerTls _tls;
         private readonly Task _accepting;
         private TaskCompletionSource<ClientCertificateFeature?> _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -286,6 +319,8 @@ public sealed class ServerCertificatesTests : IDisposable
             _listener.Start();
             _accepting = AcceptAsync();
         }
+
+        public ConcurrentQueue<ClientCertificateFeature?> Seen { get; } = new();
 
         public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
@@ -309,8 +344,10 @@ public sealed class ServerCertificatesTests : IDisposable
 
         public async ValueTask DisposeAsync()
         {
-            _listener.Dispose();
+            await _stopping.CancelAsync();
             await _accepting;
+            _listener.Dispose();
+            _stopping.Dispose();
         }
 
         private async Task AcceptAsync()
@@ -319,11 +356,11 @@ public sealed class ServerCertificatesTests : IDisposable
             {
                 while (true)
                 {
-                    using var client = await _listener.AcceptTcpClientAsync();
+                    using var client = await _listener.AcceptTcpClientAsync(_stopping.Token);
                     await ServeAsync(client);
                 }
             }
-            catch (SocketException)
+            catch (OperationCanceledException)
             {
                 // Disposed of.
             }
@@ -336,8 +373,14 @@ public sealed class ServerCertificatesTests : IDisposable
             {
                 await using var stream = new SslStream(client.GetStream());
                 await stream.AuthenticateAsServerAsync(_tls.CreateOptions(features));
-                var length = await stream.ReadAsync(new byte[1]);
+                if (await stream.ReadAsync(new byte[1]) == 1)
+                {
+                    Seen.Enqueue(features.Get<ClientCertificateFeature>());
+                    await stream.WriteAsync(new byte[1]);
+                }
+
                 _next.TrySetResult(features.Get<ClientCertificateFeature>());
+                await stream.ReadAtLeastAsync(new byte[1], 1, throwOnEndOfStream: false);
             }
             catch (Exception e) when (e is IOException or CryptographicException or System.Security.Authentication.AuthenticationException)
             {
