@@ -41,13 +41,20 @@ internal sealed partial class DeviceSessions(
 
         // Watched first, checked after: a change in between is seen by one or the other.
         session.WatchedBy(liveAccess.Watch(session));
-        if (await access.FindRevocationAsync(request.Grant, stopping) is { } revoked)
+        CloseReason? refused = CloseReason.InternalError;
+        try
         {
-            await session.EndAsync(revoked);
-            return (null, revoked);
+            refused = await access.FindRevocationAsync(request.Grant, stopping);
+        }
+        finally
+        {
+            if (refused is { } reason)
+            {
+                await session.EndAsync(reason);
+            }
         }
 
-        return (session, null);
+        return refused is null ? (session, null) : (null, refused);
     }
 
     /// <summary>A session for one HTTP request: no place, no presence, no watch.</summary>

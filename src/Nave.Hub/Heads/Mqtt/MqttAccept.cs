@@ -144,7 +144,7 @@ internal sealed class MqttAccept(
 
         // 7. The place.
         var request = new SessionRequest(grant, peer.Protocol, transport.Channel, userName.ModelId);
-        var (session, refused) = await sessions.OpenAsync(request, transport.Channel.Closing);
+        var (session, refused) = await sessions.OpenAsync(request, CancellationToken.None); // Not half: the place is taken or not.
         if (session is null)
         {
             return new AcceptOutcome(null, refused ?? CloseReason.NotAuthorized, HubFailures.Unauthorized);
@@ -173,7 +173,7 @@ internal sealed class MqttAccept(
         {
             if (!isResumed)
             {
-                await session.EndAsync(CloseReason.InternalError);
+                await session.EndAsync(transport.Channel.Reason ?? CloseReason.InternalError);
             }
         }
     }

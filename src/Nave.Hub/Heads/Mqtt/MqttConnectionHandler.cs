@@ -55,10 +55,15 @@ internal sealed class MqttConnectionHandler(
 
     private async ValueTask<MqttAccepted?> AcceptAsync(MqttTransport transport, MqttPeer peer)
     {
+        // Who has not connected when the hub begins to stop is not waited for; who comes later is told.
+        var stopping = lifetime.ApplicationStopping;
+        using var closing = stopping.IsCancellationRequested
+            ? default
+            : stopping.UnsafeRegister(static channel => ((MqttChannel)channel!).Close(CloseReason.HubStopping), transport.Channel);
         AcceptOutcome outcome;
         try
         {
-            outcome = await accept.AcceptAsync(transport, peer, lifetime.ApplicationStopping);
+            outcome = await accept.AcceptAsync(transport, peer, stopping);
         }
         catch (MalformedPacketException e)
         {

@@ -20,6 +20,8 @@ internal sealed class MqttWriter(PipeWriter output, MqttChannel channel, int max
     private readonly Lock _lock = new();
     private StagingBuffer _staged;
     private bool _isFlushing;
+
+    // Nothing can be sent any more. "Flushing" is then true as well, so that nobody tries.
     private bool _isBroken;
     private TaskCompletionSource? _room;
     private TaskCompletionSource? _idle;
@@ -56,6 +58,11 @@ internal sealed class MqttWriter(PipeWriter output, MqttChannel channel, int max
     {
         lock (_lock)
         {
+            if (_isBroken)
+            {
+                return; // A commit that comes after the end.
+            }
+
             var output = _staged.Output;
             var bytes = output.GetSpan(packetIds.Length * AckPacket.ShortBytes);
             foreach (var packetId in packetIds)
@@ -137,31 +144,37 @@ internal sealed class MqttWriter(PipeWriter output, MqttChannel channel, int max
         await room.WaitAsync(closing);
     }
 
-    /// <summary>Sends what is there and waits for it. The last call.</summary>
+    /// <summary>Sends what is there and waits for it; what comes later is dropped, since the transport is about to go.</summary>
     /// <returns>False when the client did not take it in time.</returns>
     public async ValueTask<bool> CompleteAsync(TimeSpan timeout, TimeProvider time)
     {
         Flush();
-        Task idle;
+        Task? idle = null;
         lock (_lock)
         {
-            if (!_isFlushing || _isBroken)
+            if (_isFlushing && !_isBroken)
             {
-                return true;
+                _idle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                idle = _idle.Task;
             }
-
-            _idle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            idle = _idle.Task;
         }
 
         try
         {
-            await idle.WaitAsync(timeout, time);
+            await (idle ?? Task.CompletedTask).WaitAsync(timeout, time);
             return true;
         }
         catch (TimeoutException)
         {
             return false;
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _isBroken = true;
+                _isFlushing = true;
+            }
         }
     }
 
@@ -215,7 +228,6 @@ internal sealed class MqttWriter(PipeWriter output, MqttChannel channel, int max
         }
     }
 
-    // The flush stays "under way", so that nobody tries again; what is still staged is never sent.
     private void Break()
     {
         TaskCompletionSource? room;

@@ -122,6 +122,17 @@ public sealed class MqttConnectTests
         await client.ExpectCloseAsync();
     }
 
+    [Fact]
+    public async Task A_hub_that_stops_waits_for_nobody_who_has_not_connected()
+    {
+        await using var hub = await MqttHub.CreateAsync();
+        var client = hub.Open();
+
+        hub.Drain();
+
+        await client.ExpectCloseAsync();
+    }
+
     [Theory]
     [Conformance("device-mqtt", 3)]
     [InlineData("MQTT", 3)]

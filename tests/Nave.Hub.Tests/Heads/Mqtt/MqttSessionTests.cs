@@ -102,6 +102,34 @@ public sealed class MqttSessionTests
     }
 
     [Fact]
+    [Conformance("device-mqtt", 11)]
+    public async Task Of_many_connections_at_once_one_stays_and_none_is_left_over()
+    {
+        await using var hub = await MqttHub.CreateAsync();
+        var packet = hub.Connect();
+
+        var clients = await Task.WhenAll(Enumerable.Range(0, 30).Select(async _ =>
+        {
+            var client = hub.Open();
+            await client.SendConnectAsync(packet);
+            return client;
+        }));
+
+        // The one that stays is the one that still answers; the others are closed, after their CONNACK or before it.
+        var last = await hub.AcceptAsync();
+        foreach (var client in clients)
+        {
+            await client.ReadToEndAsync();
+            await hub.WaitForServedAsync(client);
+        }
+
+        await last.PingAsync();
+        await last.ExpectPingResponseAsync();
+        Assert.Equal(1, hub.Sessions.Count);
+        Assert.Equal(1, hub.Registry.Presence.ConnectedDevices);
+    }
+
+    [Fact]
     [Conformance("device-mqtt", 34)]
     public async Task A_module_is_connected_beside_its_device()
     {
