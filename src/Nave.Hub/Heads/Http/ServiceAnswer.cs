@@ -1,0 +1,73 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Net.Http.Headers;
+using Nave.Protocol.Errors;
+
+namespace Nave.Hub.Heads.Http;
+
+/// <summary>What a request is answered with. A failure is one too, so handlers return either.</summary>
+internal abstract class ServiceAnswer
+{
+    /// <summary>spec/service-rest.md 1: without the lower-case words Node clients drop the body in silence.</summary>
+    public const string JsonType = "application/json; charset=utf-8";
+
+    /// <summary>204.</summary>
+    public static ServiceAnswer NoContent { get; } = new EmptyAnswer(StatusCodes.Status204NoContent);
+
+    /// <summary>A JSON body; an ETag goes into the header quoted and stands in the body unquoted.</summary>
+    public static ServiceAnswer Json<T>(T value, JsonTypeInfo<T> type, int status = StatusCodes.Status200OK, string? etag = null) =>
+        new JsonAnswer<T>(value, type, status, etag);
+
+    /// <summary>Writes status, headers and body.</summary>
+    public abstract Task WriteAsync(HttpContext context, TimeProvider time);
+
+    public static implicit operator ServiceAnswer(HubFailure failure) => new FailureAnswer(failure);
+
+    private sealed class EmptyAnswer(int status) : ServiceAnswer
+    {
+        public override Task WriteAsync(HttpContext context, TimeProvider time)
+        {
+            context.Response.StatusCode = status;
+            return Task.CompletedTask;
+        }
+    }
+
+    private sealed class JsonAnswer<T>(T value, JsonTypeInfo<T> type, int status, string? etag) : ServiceAnswer
+    {
+        public override async Task WriteAsync(HttpContext context, TimeProvider time)
+        {
+            var body = JsonSerializer.SerializeToUtf8Bytes(value, type);
+            var response = context.Response;
+            response.StatusCode = status;
+            response.ContentType = JsonType;
+            response.ContentLength = body.Length;
+            if (etag is not null)
+            {
+                response.Headers[HeaderNames.ETag] = $"\"{etag}\"";
+            }
+
+            await response.Body.WriteAsync(body, context.RequestAborted);
+        }
+    }
+
+    // Shape A (spec/service-rest.md 3.1). The .NET client believes the body's code only with the header of the same name.
+    private sealed class FailureAnswer(HubFailure failure) : ServiceAnswer
+    {
+        private const int TrackingBytes = 16;
+
+        public override Task WriteAsync(HttpContext context, TimeProvider time)
+        {
+            context.Response.Headers["iothub-errorcode"] = failure.Code.ToString();
+            var tracking = RandomNumberGenerator.GetHexString(2 * TrackingBytes, lowercase: true);
+            var stamp = time.GetUtcNow().ToString("MM/dd/yyyy HH:mm:ss", CultureInfo.InvariantCulture);
+            var document = new FailureDocument(
+                $"ErrorCode:{failure.Code};{failure.Message}",
+                $"Tracking ID:{tracking}-G:0-TimeStamp:{stamp}",
+                failure.Code is HubErrorCode.NotImplemented ? (int)failure.Code : null);
+            return Json(document, ServiceJson.Default.FailureDocument, failure.HttpStatus).WriteAsync(context, time);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Nave.Hub.Access;
+
+namespace Nave.Hub.Heads.Http;
+
+/// <summary>
+/// The service API over HTTPS (spec/service-rest.md). Put together in three steps: services, then
+/// <see cref="UsePaths"/> before routing, then the routes.
+/// </summary>
+internal static class ServiceApi
+{
+    public static IServiceCollection AddServiceApi(this IServiceCollection services) => services
+        .AddSingleton<DeviceEndpoints>()
+        .AddSingleton<BulkEndpoints>();
+
+    /// <summary>Reads the path of every request once. Must stand before <c>UseRouting</c>.</summary>
+    public static void UsePaths(IApplicationBuilder app) => RequestPaths.Use(app);
+
+    /// <summary>Maps every route, and a refusal for all that is none.</summary>
+    public static void Map(IEndpointRouteBuilder endpoints)
+    {
+        var services = endpoints.ServiceProvider;
+        var routes = new ServiceRoutes(
+            endpoints,
+            services.GetRequiredService<AccessControl>(),
+            services.GetRequiredService<TimeProvider>(),
+            services.GetRequiredService<ILogger<ServiceRoutes>>());
+        services.GetRequiredService<DeviceEndpoints>().Map(routes);
+        services.GetRequiredService<BulkEndpoints>().Map(routes);
+        UnbuiltRoutes.Map(routes);
+    }
+}

@@ -1,0 +1,80 @@
+using Microsoft.AspNetCore.Http;
+using Nave.Protocol.Access;
+using Nave.Protocol.Errors;
+
+namespace Nave.Hub.Heads.Http;
+
+/// <summary>
+/// Documented routes that this version does not serve: 501 with a JSON <c>errorCode</c>, never silence, and never a 200
+/// that does something else (design.md 4). Whoever builds one takes its line away here.
+/// </summary>
+internal static class UnbuiltRoutes
+{
+    private static readonly (string Verb, string Pattern, AccessRights Right)[] Service =
+    [
+        (HttpMethods.Get, "/twins/{id}", AccessRights.ServiceConnect),
+        (HttpMethods.Patch, "/twins/{id}", AccessRights.ServiceConnect),
+        (HttpMethods.Put, "/twins/{id}", AccessRights.ServiceConnect),
+        (HttpMethods.Get, "/twins/{id}/modules/{moduleId}", AccessRights.ServiceConnect),
+        (HttpMethods.Patch, "/twins/{id}/modules/{moduleId}", AccessRights.ServiceConnect),
+        (HttpMethods.Put, "/twins/{id}/modules/{moduleId}", AccessRights.ServiceConnect),
+        (HttpMethods.Post, "/twins/{id}/methods", AccessRights.ServiceConnect),
+        (HttpMethods.Post, "/twins/{id}/modules/{moduleId}/methods", AccessRights.ServiceConnect),
+        (HttpMethods.Post, "/devices/query", AccessRights.ServiceConnect),
+        (HttpMethods.Post, "/devices/{id}/messages/deviceBound", AccessRights.ServiceConnect),
+        (HttpMethods.Delete, "/devices/{id}/commands", AccessRights.ServiceConnect),
+        (HttpMethods.Get, "/messages/serviceBound/feedback", AccessRights.ServiceConnect),
+        (HttpMethods.Delete, "/messages/serviceBound/feedback/{lockToken}", AccessRights.ServiceConnect),
+        (HttpMethods.Post, "/messages/serviceBound/feedback/{lockToken}/abandon", AccessRights.ServiceConnect),
+        (HttpMethods.Post, "/jobs/create", AccessRights.RegistryWrite),
+        (HttpMethods.Get, "/jobs", AccessRights.RegistryRead),
+        (HttpMethods.Get, "/jobs/{jobId}", AccessRights.RegistryRead),
+        (HttpMethods.Delete, "/jobs/{jobId}", AccessRights.RegistryWrite),
+        (HttpMethods.Get, "/jobs/v2/query", AccessRights.ServiceConnect),
+        (HttpMethods.Get, "/jobs/v2/{jobId}", AccessRights.ServiceConnect),
+        (HttpMethods.Put, "/jobs/v2/{jobId}", AccessRights.ServiceConnect),
+        (HttpMethods.Post, "/jobs/v2/{jobId}/cancel", AccessRights.ServiceConnect),
+        (HttpMethods.Get, "/configurations", AccessRights.RegistryRead),
+        (HttpMethods.Get, "/configurations/{configurationId}", AccessRights.RegistryRead),
+        (HttpMethods.Put, "/configurations/{configurationId}", AccessRights.RegistryWrite),
+        (HttpMethods.Delete, "/configurations/{configurationId}", AccessRights.RegistryWrite),
+        (HttpMethods.Post, "/configurations/testQueries", AccessRights.RegistryRead),
+        (HttpMethods.Post, "/devices/{id}/applyConfigurationContent", AccessRights.RegistryWrite),
+        (HttpMethods.Get, "/digitaltwins/{id}", AccessRights.ServiceConnect),
+        (HttpMethods.Patch, "/digitaltwins/{id}", AccessRights.ServiceConnect),
+        (HttpMethods.Post, "/digitaltwins/{id}/commands/{command}", AccessRights.ServiceConnect),
+        (HttpMethods.Post, "/digitaltwins/{id}/components/{component}/commands/{command}", AccessRights.ServiceConnect),
+    ];
+
+    // Devices' own routes (spec/device-http.md): the refusal is the same for everybody and says nothing of any device.
+    private static readonly (string Verb, string Pattern)[] Device =
+    [
+        (HttpMethods.Post, "/devices/{id}/messages/events"),
+        (HttpMethods.Post, "/devices/{id}/modules/{moduleId}/messages/events"),
+        (HttpMethods.Get, "/devices/{id}/messages/deviceBound"),
+        (HttpMethods.Delete, "/devices/{id}/messages/deviceBound/{lockToken}"),
+        (HttpMethods.Post, "/devices/{id}/messages/deviceBound/{lockToken}/abandon"),
+        (HttpMethods.Get, "/devices/{id}/files/{**path}"),
+        (HttpMethods.Post, "/devices/{id}/files"),
+        (HttpMethods.Post, "/devices/{id}/files/notifications"),
+        (HttpMethods.Post, "/devices/{id}/files/notifications/{correlationId}"),
+    ];
+
+    public static void Map(ServiceRoutes routes)
+    {
+        foreach (var (verb, pattern, right) in Service)
+        {
+            routes.Map(verb, pattern, right, RefuseAsync);
+        }
+
+        foreach (var (verb, pattern) in Device)
+        {
+            routes.MapOpen(verb, pattern, HubFailures.NotImplemented);
+        }
+
+        // Anything else: .NET's legacy /$admin/ calls among them, which expect a 404.
+        routes.MapRest(HubFailures.AddressNotFound);
+    }
+
+    private static ValueTask<ServiceAnswer> RefuseAsync(ServiceCall call) => ValueTask.FromResult<ServiceAnswer>(HubFailures.NotImplemented);
+}
