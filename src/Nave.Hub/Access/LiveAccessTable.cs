@@ -64,16 +64,29 @@ internal sealed partial class LiveAccessTable : IHostedService, IAsyncDisposable
     /// <summary>How many are watched.</summary>
     public int Count => Volatile.Read(ref _count);
 
-    /// <summary>Watches until the returned watch is disposed of.</summary>
+    /// <summary>
+    /// Watches until the returned watch is disposed of. A change between the grant and this is the caller's to look for
+    /// (<see cref="AccessControl.FindRevocationAsync"/>) where an identity is connected; for back ends the table does it.
+    /// </summary>
     public AccessWatch Watch(ILiveAccess live)
     {
         var watch = new AccessWatch(this, live);
+        var isBackEnd = live.Grant.Identity is null;
         lock (_gate)
         {
             watch.IsWatched = true;
             _byDevice.Add(watch.Device, watch);
             Schedule(watch);
             _count++;
+            if (isBackEnd)
+            {
+                _suspects.Add(watch.Device);
+            }
+        }
+
+        if (isBackEnd)
+        {
+            _wake.Writer.TryWrite(true);
         }
 
         return watch;

@@ -208,6 +208,52 @@ public sealed class LiveAccessTableTests
         Assert.Equal(0, table.Count);
     }
 
+    [Fact]
+    public async Task A_back_end_whose_policy_changed_before_it_was_watched_is_cut()
+    {
+        using var hub = await CreateAsync();
+        await using var table = Table(hub);
+        var late = new Live(await hub.ExpectBearerAsync(hub.PolicyToken("service")));
+        await hub.Policies.RollAsync("service", SasSigner.Primary, null, default);
+        await table.LookAsync(default);
+
+        table.Watch(late);
+        await table.LookAsync(default);
+
+        Assert.Equal(CloseReason.CredentialRevoked, late.Revoked);
+    }
+
+    [Fact]
+    public async Task A_hundred_thousand_lives_cost_little_to_keep_and_to_look_after()
+    {
+        using var hub = await CreateAsync();
+        await using var table = Table(hub);
+        hub.Identities.CreateWithKeys("dev1", KeyA, KeyB);
+        var grant = await hub.ExpectAdmittedAsync("dev1", hub.Token(Host + "/devices/dev1", KeyA));
+        var lives = Enumerable.Range(0, 100_000).Select(i => new Live(grant with
+        {
+            Identity = Id($"device-{i}"),
+            ExpiresAt = hub.Time.GetUtcNow().AddSeconds(10 + (i % 3600)),
+        })).ToArray();
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        var watches = Array.ConvertAll(lives, table.Watch);
+        var bytes = (GC.GetTotalMemory(forceFullCollection: true) - before) / lives.Length;
+
+        var began = System.Diagnostics.Stopwatch.GetTimestamp();
+        for (var second = 0; second < 1000; second++)
+        {
+            await AdvanceAsync(hub, table, TimeSpan.FromSeconds(1));
+        }
+
+        var perSecond = System.Diagnostics.Stopwatch.GetElapsedTime(began) / 1000;
+        TestContext.Current.TestOutputHelper?.WriteLine($"{bytes} bytes a life, {perSecond.TotalMicroseconds:F0} us a second");
+
+        // Measured beside other work: 150 bytes, 300 us with 28 ends a second. Time is shown, not judged: the machine is shared.
+        Assert.True(bytes < 512, $"{bytes} bytes a life");
+        Assert.Equal(lives.Length - lives.Count(live => live.Revocations == 1), table.Count);
+        GC.KeepAlive(watches);
+    }
+
     private static LiveAccessTable Table(AccessHarness hub) => new(
         hub.Access, hub.Identities, hub.Policies, hub.Authorities, hub.Time, NullLogger<LiveAccessTable>.Instance);
 
