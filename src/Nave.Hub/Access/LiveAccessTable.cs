@@ -29,6 +29,7 @@ internal sealed partial class LiveAccessTable : IHostedService, IAsyncDisposable
     private readonly WatchLists<long> _bySecond = new((AccessWatch watch) => ref watch.SecondLinks);
     private readonly WatchLists<DeviceId> _byDevice = new((AccessWatch watch) => ref watch.DeviceLinks);
     private readonly HashSet<DeviceId> _suspects = [];
+    private readonly HashSet<AccessWatch> _newcomers = [];
     private long _sweptUntil;
     private bool _isAllSuspect;
     private int _count;
@@ -65,30 +66,25 @@ internal sealed partial class LiveAccessTable : IHostedService, IAsyncDisposable
     public int Count => Volatile.Read(ref _count);
 
     /// <summary>
-    /// Watches until the returned watch is disposed of. A change between the grant and this is the caller's to look for
-    /// (<see cref="AccessControl.FindRevocationAsync"/>) where an identity is connected; for back ends the table does it.
+    /// Watches until the returned watch is disposed of, and judges the grant once more soon: a change between its admission
+    /// and this would else be heard by nobody.
     /// </summary>
     public AccessWatch Watch(ILiveAccess live)
     {
         var watch = new AccessWatch(this, live);
-        var isBackEnd = live.Grant.Identity is null;
         lock (_gate)
         {
             watch.IsWatched = true;
             _byDevice.Add(watch.Device, watch);
             Schedule(watch);
             _count++;
-            if (isBackEnd)
+            if (live.Grant.Identity is null)
             {
-                _suspects.Add(watch.Device);
+                _newcomers.Add(watch); // Sessions of identities are judged by who opens them, before they are used.
             }
         }
 
-        if (isBackEnd)
-        {
-            _wake.Writer.TryWrite(true);
-        }
-
+        _wake.Writer.TryWrite(true);
         return watch;
     }
 
@@ -142,9 +138,17 @@ internal sealed partial class LiveAccessTable : IHostedService, IAsyncDisposable
             }
         }
 
+        foreach (var watch in TakeNewcomers())
+        {
+            await JudgeAsync(watch, stopping);
+        }
+
         foreach (var device in TakeSuspects())
         {
-            await JudgeAsync(device, stopping);
+            foreach (var watch in WatchesOf(device))
+            {
+                await JudgeAsync(watch, stopping);
+            }
         }
     }
 
@@ -159,7 +163,7 @@ internal sealed partial class LiveAccessTable : IHostedService, IAsyncDisposable
 
             Unschedule(watch);
             Schedule(watch);
-            _suspects.Add(watch.Device);
+            _newcomers.Add(watch);
         }
 
         _wake.Writer.TryWrite(true);
@@ -175,6 +179,7 @@ internal sealed partial class LiveAccessTable : IHostedService, IAsyncDisposable
             }
 
             watch.IsWatched = false;
+            _newcomers.Remove(watch);
             Unschedule(watch);
             _byDevice.Remove(watch.Device, watch);
             _count--;
@@ -247,25 +252,26 @@ internal sealed partial class LiveAccessTable : IHostedService, IAsyncDisposable
         _wake.Writer.TryWrite(true);
     }
 
-    private async Task JudgeAsync(DeviceId device, CancellationToken stopping)
+    private async Task JudgeAsync(AccessWatch watch, CancellationToken stopping)
     {
+        var grant = watch.Live.Grant;
         try
         {
-            foreach (var watch in WatchesOf(device))
+            if (await _access.FindRevocationAsync(grant, stopping) is { } reason)
             {
-                if (await _access.FindRevocationAsync(watch.Live.Grant, stopping) is { } reason)
-                {
-                    Revoke(watch, reason);
-                }
+                Revoke(watch, reason);
             }
         }
         catch (Exception e) when (!stopping.IsCancellationRequested)
         {
             // The next second tries again: a doubt is not forgotten because the database was busy.
-            Log.NotJudged(_logger, device == default ? "" : device.Value, e);
+            Log.NotJudged(_logger, WhoOf(grant), e);
             lock (_gate)
             {
-                _suspects.Add(device);
+                if (watch.IsWatched)
+                {
+                    _newcomers.Add(watch);
+                }
             }
         }
     }
@@ -278,7 +284,7 @@ internal sealed partial class LiveAccessTable : IHostedService, IAsyncDisposable
         }
 
         var grant = watch.Live.Grant;
-        Log.Revoked(_logger, grant.Identity?.ToString() ?? grant.PolicyName ?? "", reason);
+        Log.Revoked(_logger, WhoOf(grant), reason);
         try
         {
             watch.Live.Revoke(reason);
@@ -286,9 +292,11 @@ internal sealed partial class LiveAccessTable : IHostedService, IAsyncDisposable
         catch (Exception e)
         {
             // One that fails must not keep the others connected.
-            Log.RevokeFailed(_logger, grant.Identity?.ToString() ?? "", e);
+            Log.RevokeFailed(_logger, WhoOf(grant), e);
         }
     }
+
+    private static string WhoOf(AccessGrant grant) => grant.Identity?.ToString() ?? grant.PolicyName ?? "";
 
     private List<AccessWatch> WatchesOf(DeviceId device)
     {
@@ -318,6 +326,16 @@ internal sealed partial class LiveAccessTable : IHostedService, IAsyncDisposable
         }
 
         return watches;
+    }
+
+    private AccessWatch[] TakeNewcomers()
+    {
+        lock (_gate)
+        {
+            AccessWatch[] newcomers = [.. _newcomers];
+            _newcomers.Clear();
+            return newcomers;
+        }
     }
 
     private DeviceId[] TakeSuspects()
@@ -389,8 +407,8 @@ internal sealed partial class LiveAccessTable : IHostedService, IAsyncDisposable
         [LoggerMessage(1030, LogLevel.Debug, "{Who} is cut: {Reason}")]
         public static partial void Revoked(ILogger logger, string who, CloseReason reason);
 
-        [LoggerMessage(1031, LogLevel.Error, "Whether {DeviceId} may stay connected could not be judged; it is tried again")]
-        public static partial void NotJudged(ILogger logger, string deviceId, Exception exception);
+        [LoggerMessage(1031, LogLevel.Error, "Whether {Who} may stay connected could not be judged; it is tried again")]
+        public static partial void NotJudged(ILogger logger, string who, Exception exception);
 
         [LoggerMessage(1032, LogLevel.Error, "The connection of {Who} did not take its end")]
         public static partial void RevokeFailed(ILogger logger, string who, Exception exception);

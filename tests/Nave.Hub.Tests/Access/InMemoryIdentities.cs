@@ -15,6 +15,9 @@ internal sealed class InMemoryIdentities : IIdentitySource
 
     public int Lookups { get; private set; }
 
+    /// <summary>Thrown by look-ups while it is set.</summary>
+    public Exception? Failure { get; set; }
+
     public DeviceIdentity Create(string id, IdentityAuthentication authentication)
     {
         var parts = id.Split('/');
@@ -51,6 +54,11 @@ internal sealed class InMemoryIdentities : IIdentitySource
     public ValueTask<DeviceIdentity?> FindAsync(IdentityId id, CancellationToken stopping)
     {
         Lookups++;
+        if (Failure is not null)
+        {
+            return ValueTask.FromException<DeviceIdentity?>(Failure);
+        }
+
         if (!_identities.TryGetValue(id, out var identity))
         {
             return ValueTask.FromResult<DeviceIdentity?>(null);

@@ -224,6 +224,24 @@ public sealed class LiveAccessTableTests
     }
 
     [Fact]
+    public async Task What_cannot_be_judged_while_the_registry_is_away_is_judged_afterwards()
+    {
+        using var hub = await CreateAsync();
+        await using var table = Table(hub);
+        var (_, module, other) = await ConnectThreeAsync(hub, table);
+
+        hub.Identities.Failure = new IOException("away");
+        hub.Identities.Change(Id("dev1"), identity => identity with { IsEnabled = false });
+        await table.LookAsync(default);
+        Assert.Null(module.Revoked);
+        hub.Identities.Failure = null;
+        await AdvanceAsync(hub, table, TimeSpan.FromSeconds(1));
+
+        Assert.Equal(CloseReason.IdentityDisabled, module.Revoked);
+        Assert.Null(other.Revoked);
+    }
+
+    [Fact]
     public async Task A_hundred_thousand_lives_cost_little_to_keep_and_to_look_after()
     {
         using var hub = await CreateAsync();

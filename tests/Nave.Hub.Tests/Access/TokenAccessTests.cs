@@ -265,6 +265,24 @@ public sealed class TokenAccessTests
         Assert.NotNull((await hub.AdmitAsync("dev1", good)).Value);
     }
 
+    [Fact]
+    public async Task A_registry_that_is_away_is_nobodys_fault_who_connects()
+    {
+        using var hub = await CreateAsync(new AccessOptions { MaxFailuresPerAddress = 1 });
+        hub.Identities.CreateWithKeys("dev1", KeyA, KeyB);
+        var token = hub.Token(Host + "/devices/dev1", KeyA);
+        hub.Identities.Failure = new IOException("away");
+
+        var device = await hub.AdmitAsync("dev1", token);
+        var bearer = await hub.AdmitBearerAsync(token);
+        hub.Identities.Failure = null;
+
+        Assert.Equal(HubErrorCode.ServiceUnavailable, device.Failure?.Code);
+        Assert.Equal(HubErrorCode.ServiceUnavailable, bearer.Failure?.Code);
+        Assert.Equal(ConnackCode.ServerUnavailable, device.Failure?.Connack);
+        Assert.NotNull(await hub.ExpectAdmittedAsync("dev1", token));
+    }
+
     private static string Sign(string sr, string key)
     {
         var mac = System.Security.Cryptography.HMACSHA256.HashData(

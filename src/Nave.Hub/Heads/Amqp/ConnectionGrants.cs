@@ -45,18 +45,19 @@ internal sealed class ConnectionGrants(AmqpConnection connection, IAmqpAccess ac
             if (_grants.TryGetValue(key, out var known))
             {
                 known.Grant = grant;
-                connection.OnAuthenticated();
-                return null;
+                standing = known;
             }
-
-            if (_grants.Count >= MaxGrants || _isDisposed)
+            else if (_grants.Count >= MaxGrants || _isDisposed)
             {
                 return HubFailures.TooManyTokens;
             }
-
-            _grants.Add(key, standing = new StandingGrant(this, key, grant, isConnectionWide));
+            else
+            {
+                _grants.Add(key, standing = new StandingGrant(this, key, grant, isConnectionWide));
+            }
         }
 
+        // Also when renewed: the new token may end earlier, and may no longer stand.
         standing.Watch(access);
         connection.OnAuthenticated();
         return null;
