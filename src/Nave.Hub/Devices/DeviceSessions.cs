@@ -44,6 +44,12 @@ internal sealed partial class DeviceSessions(
         CloseReason? refused = CloseReason.InternalError;
         try
         {
+            // Likewise: who took the place before this session could be found has not told it.
+            if (await directory.Of(identity).FindConnectedAsync() != session.Name)
+            {
+                session.TakenOver();
+            }
+
             refused = await access.FindRevocationAsync(request.Grant, stopping);
         }
         finally

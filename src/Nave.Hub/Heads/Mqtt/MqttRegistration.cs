@@ -14,6 +14,7 @@ internal static class MqttRegistration
         services.AddSingleton<MqttSignals>();
         services.AddSingleton<MqttAccept>();
         services.AddSingleton<MqttConnectionHandler>();
+        services.AddSingleton<IWebSocketHead, MqttWebSockets>();
         return services;
     }
 }
