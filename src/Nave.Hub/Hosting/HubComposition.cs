@@ -97,6 +97,8 @@ internal static class HubComposition
         });
         services.AddSingleton<PolicyEndpoints>();
         services.AddSingleton<AuthorityEndpoints>();
+        services.AddSingleton<ConsumerGroupEndpoints>();
+        services.AddSingleton<ConsumerGroupStore>();
         services.AddTransient<OperatorGate>();
     }
 

@@ -64,7 +64,7 @@ internal static class HubDescription
     // The operator port may have an address of its own.
     private static string OperatorHost(HubOptions options, HubNames names)
     {
-        var address = options.Listen.OperatorAddress;
+        var address = options.Listen.OperatorAddress ?? options.Listen.OwnLoopback;
         return address.Equals(options.Listen.Address) ? names.Primary
             : address.Equals(System.Net.IPAddress.Any) || address.Equals(System.Net.IPAddress.IPv6Any) ? names.Primary
             : address.AddressFamily is System.Net.Sockets.AddressFamily.InterNetworkV6 ? $"[{address}]"

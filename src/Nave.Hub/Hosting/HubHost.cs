@@ -67,6 +67,8 @@ public sealed partial class HubHost : IAsyncDisposable
         {
             if (app is not null)
             {
+                // Told to stop first: what runs in the background would take a mere disposal for a failure.
+                await app.StopAsync(CancellationToken.None);
                 await app.DisposeAsync();
             }
 

@@ -59,8 +59,8 @@ public sealed class ListenSection
     /// <summary>HTTPS, and MQTT and AMQP over WebSocket.</summary>
     public int HttpsPort { get; set; } = 443;
 
-    /// <summary>The address of the operator port.</summary>
-    public IPAddress OperatorAddress { get; set; } = IPAddress.Loopback;
+    /// <summary>The address of the operator port; null for <see cref="Address"/> where that is loopback, else 127.0.0.1.</summary>
+    public IPAddress? OperatorAddress { get; set; }
 
     /// <summary>Operator functions and metrics.</summary>
     public int OperatorPort { get; set; } = 8444;
@@ -73,6 +73,9 @@ public sealed class ListenSection
 
     /// <summary>AMQP without TLS.</summary>
     public int AmqpPort { get; set; } = 5672;
+
+    /// <summary>Loopback, whatever <see cref="Address"/> is: several hubs on one machine have a loopback address each.</summary>
+    internal IPAddress OwnLoopback => IPAddress.IsLoopback(Address) ? Address : IPAddress.Loopback;
 
     /// <summary>Connections that wait to be accepted; design.md 2: at least 4,096.</summary>
     public int Backlog { get; set; } = 4096;

@@ -1,5 +1,6 @@
 using Nave.Hub.Access;
 using Nave.Hub.Devices;
+using Nave.Hub.Telemetry;
 using Nave.Protocol.Access;
 using Nave.Protocol.Identities;
 
@@ -9,7 +10,7 @@ namespace Nave.Hub.Hosting;
 /// Brings the hub's policies and authorities into memory, and creates what the configuration file's <c>Seed</c> asks for
 /// and is absent; overwrites only when told to.
 /// </summary>
-internal sealed class HubSeeding(PolicyRegistry policies, CertificateAuthorities authorities, DeviceRegistry registry)
+internal sealed class HubSeeding(PolicyRegistry policies, CertificateAuthorities authorities, DeviceRegistry registry, ConsumerGroupStore groups)
 {
     /// <summary>Runs before the ports open.</summary>
     /// <exception cref="StartFailureException">The seed breaks a rule.</exception>
@@ -25,6 +26,15 @@ internal sealed class HubSeeding(PolicyRegistry policies, CertificateAuthorities
         }
 
         await authorities.LoadAsync(stopping);
+        await groups.LoadAsync(stopping);
+        foreach (var group in seed.ConsumerGroups)
+        {
+            if (await groups.CreateAsync(group, stopping) is { } failure)
+            {
+                throw new StartFailureException($"Seed:ConsumerGroups: '{group}': {failure.Message}") { IsUsage = true };
+            }
+        }
+
         foreach (var device in seed.Devices)
         {
             var draft = Translate(device);

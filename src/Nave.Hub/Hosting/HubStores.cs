@@ -17,7 +17,9 @@ namespace Nave.Hub.Hosting;
 /// </summary>
 internal sealed class HubStores : IAsyncDisposable
 {
-    private static readonly SchemaPart[] Schema = [KeyWrapping.SchemaPart, AccessSchema.Part, RegistrySchema.Part, CommandStore.Schema];
+    // In the order in which tables refer to each other.
+    private static readonly SchemaPart[] Schema =
+        [KeyWrapping.SchemaPart, AccessSchema.Part, RegistrySchema.Part, CommandStore.Schema, ConsumerGroupStore.Schema];
 
     private HubStores(DataDirectory data, ILoggerFactory loggers, TelemetryStreams streams)
     {

@@ -28,9 +28,9 @@ internal sealed class Listeners(HubOptions options, HubSurroundings surroundings
             (HubPort.Mqtts, listen.Address, listen.MqttsPort),
             (HubPort.Amqps, listen.Address, listen.AmqpsPort),
             (HubPort.Https, listen.Address, listen.HttpsPort),
-            (HubPort.Operator, listen.OperatorAddress, listen.OperatorPort),
+            (HubPort.Operator, listen.OperatorAddress ?? listen.OwnLoopback, listen.OperatorPort),
             .. listen.Plain
-                ? [(HubPort.Mqtt, PlainAddress(), listen.MqttPort), (HubPort.Amqp, PlainAddress(), listen.AmqpPort)]
+                ? [(HubPort.Mqtt, listen.OwnLoopback, listen.MqttPort), (HubPort.Amqp, listen.OwnLoopback, listen.AmqpPort)]
                 : Array.Empty<(HubPort, IPAddress, int)>(),
         ];
         foreach (var (port, address, number) in wanted)
@@ -86,8 +86,6 @@ internal sealed class Listeners(HubOptions options, HubSurroundings surroundings
             return false;
         }
     });
-
-    private IPAddress PlainAddress() => IPAddress.IsLoopback(options.Listen.Address) ? options.Listen.Address : IPAddress.Loopback;
 
     [SuppressMessage("Reliability", "CA2000", Justification = "Kestrel owns the socket that is returned.")]
     private Socket Bind(EndPoint wanted)

@@ -23,7 +23,7 @@ public static class OptionTable
         new("Listen:AmqpsPort", "--amqps-port", "5671", "AMQP over TLS", (o, text) => o.Listen.AmqpsPort = Port(text)),
         new("Listen:HttpsPort", "--https-port", "443", "HTTPS, and MQTT and AMQP over WebSocket",
             (o, text) => o.Listen.HttpsPort = Port(text)),
-        new("Listen:OperatorAddress", "--operator-bind", "127.0.0.1", "Address of the operator port",
+        new("Listen:OperatorAddress", "--operator-bind", "the address of Listen:Address if that is loopback, else 127.0.0.1", "Address of the operator port",
             (o, text) => o.Listen.OperatorAddress = Address(text)),
         new("Listen:OperatorPort", "--operator-port", "8444", "Operator functions and metrics",
             (o, text) => o.Listen.OperatorPort = Port(text)),

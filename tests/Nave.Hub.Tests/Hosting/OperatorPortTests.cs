@@ -4,6 +4,7 @@ using System.Net.Http.Json;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Hosting;
+using Nave.Hub.Telemetry;
 using Nave.Hub.Tests.Harness;
 
 namespace Nave.Hub.Tests.Hosting;
@@ -84,6 +85,24 @@ public sealed class OperatorPortTests : IAsyncLifetime
 
         Assert.Equal(HttpStatusCode.NoContent, (await _http.DeleteAsync("$nave/v1/policies/gateway", Stopping)).StatusCode);
         Assert.Equal(HttpStatusCode.NotFound, (await _http.GetAsync("$nave/v1/policies/gateway", Stopping)).StatusCode);
+    }
+
+    [Fact]
+    public async Task Consumer_groups_are_made_and_deleted_and_outlive_a_restart()
+    {
+        using var directory = new TempDirectory();
+        await using (var first = await TestHub.StartAsync(o => o.Seed = new HubSeed { ConsumerGroups = ["reports"] }, dataDirectory: directory.Path))
+        {
+            Assert.Equal(["$Default", "reports"], first.Get<ConsumerGroups>().Names);
+            var store = first.Get<ConsumerGroupStore>();
+            Assert.Null(await store.CreateAsync("Alarms", Stopping));
+            Assert.Null(await store.DeleteAsync("REPORTS", Stopping));
+            Assert.NotNull(await store.DeleteAsync("$default", Stopping));
+            Assert.NotNull(await store.CreateAsync("a/b", Stopping));
+        }
+
+        await using var again = await TestHub.StartAsync(dataDirectory: directory.Path);
+        Assert.Equal(["$Default", "Alarms"], again.Get<ConsumerGroups>().Names);
     }
 
     [Theory]

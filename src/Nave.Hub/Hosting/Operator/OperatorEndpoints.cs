@@ -13,5 +13,6 @@ internal static class OperatorEndpoints
         var root = endpoints.MapGroup("/$nave/v1").WithMetadata(new OperatorFunctionAttribute());
         endpoints.ServiceProvider.GetRequiredService<PolicyEndpoints>().Map(root);
         endpoints.ServiceProvider.GetRequiredService<AuthorityEndpoints>().Map(root);
+        endpoints.ServiceProvider.GetRequiredService<ConsumerGroupEndpoints>().Map(root);
     }
 }
