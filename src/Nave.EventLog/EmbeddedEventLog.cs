@@ -127,7 +127,7 @@ public sealed partial class EmbeddedEventLog : IEventLog
         StreamCheck.ThrowIfChanged(options.Streams, stored, files.Location);
         var streams = new StreamTable(options.Streams, stored);
         var segments = headers.Select((header, i) => new Segment(
-            header, StreamCheck.Translate(header, streams), i + 1 < headers.Count ? headers[i + 1].PreviousEnd : header.Bytes)).ToList();
+            header, StreamCheck.Translate(header, streams), EndOf(header, i + 1 < headers.Count ? headers[i + 1] : null))).ToList();
 
         var marks = new PartitionMarks(streams.Count);
         long lastFrame = 0;
@@ -153,6 +153,10 @@ public sealed partial class EmbeddedEventLog : IEventLog
         }
     }
 
+    // The active segment's end is found by reading it.
+    private static long EndOf(SegmentHeader header, SegmentHeader? next) =>
+        header.SortedEnd > 0 ? header.SortedEnd : next?.PreviousEnd ?? header.Bytes;
+
     private static EmbeddedEventLog Compose(
         EventLogOptions options, ILogFiles files, TimeProvider time, ILogger logger, bool skipsSync, Recovered found)
     {
@@ -162,8 +166,9 @@ public sealed partial class EmbeddedEventLog : IEventLog
         var indexes = new SegmentIndexes(files, found.Streams);
         var spares = new SparePool(files, catalog, options, time, logger);
         spares.Adopt(found.Names);
-        var retention = new Retention(files, catalog, committed, found.Streams, spares, options, time, logger);
-        var keeper = new SegmentKeeper(files, found.Streams, spares, retention, indexes, options, time, logger);
+        var retention = new Retention(files, catalog, committed, found.Streams, options, time, logger);
+        var sorter = new SegmentSorter(files, catalog, found.Streams, spares, options, logger);
+        var keeper = new SegmentKeeper(files, found.Streams, spares, retention, sorter, indexes, options, time, logger);
         var appender = new SegmentAppender(files, catalog, committed, found.Streams, keeper, options, time, logger)
         {
             SkipsSync = skipsSync,

@@ -23,7 +23,10 @@ public sealed record EventLogOptions
     /// <summary>How long records are kept for streams that say nothing of their own.</summary>
     public TimeSpan Retention { get; init; } = TimeSpan.FromDays(1);
 
-    /// <summary>The log's size at which the oldest segments go whatever their age; null for no such size.</summary>
+    /// <summary>
+    /// The size of all segments at which the oldest ones go whatever their age; null for no such size. Segments that lie
+    /// ready are not counted: there are as many as a minute uses.
+    /// </summary>
     public long? RetentionBytes { get; init; }
 
     /// <summary>Free space that is left to the rest of the hub: below it, the log takes no records.</summary>
@@ -49,6 +52,9 @@ public sealed record EventLogOptions
 
     /// <summary>Background work (spare segments, indexes, retention) runs on the caller's thread: for replayable tests.</summary>
     internal bool WorkInline { get; init; }
+
+    /// <summary>With more partitions than these, sealed segments are put in the order of partitions: design.md, "more than 8".</summary>
+    internal int SortAbovePartitions { get; init; } = 8;
 
     /// <summary>Hears, on a thread of the log, when the log begins or ceases to refuse records, and why: for tests.</summary>
     internal Action<LogFault?>? FaultChanged { get; init; }

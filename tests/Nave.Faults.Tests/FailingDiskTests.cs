@@ -9,7 +9,7 @@ namespace Nave.Faults.Tests;
 /// <summary>Writes and syncs that fail, at every step, and what the log makes of it.</summary>
 public sealed class FailingDiskTests
 {
-    private const int Seeds = 104;
+    private const int Seeds = 120;
     private static readonly LogPartition P0 = new(0, 0);
     private readonly SimulatedDisk _disk = new();
     private readonly StrictLogger _logger = new(6002);

@@ -16,10 +16,11 @@ public sealed class FlippedBitTests
             await story.OpenAsync();
             await story.RunAsync(30);
             await story.CloseAsync();
-            var names = story.Disk.List().Where(name => name.EndsWith(".log", StringComparison.Ordinal)).ToList();
+            var names = story.Disk.List().Where(name => name.EndsWith(".log", StringComparison.Ordinal) || name.EndsWith(".sorted", StringComparison.Ordinal)).ToList();
             var name = names[story.Random.Next(names.Count)];
             var bytes = story.Disk.ReadFile(name);
-            story.Disk.FlipBit(name, story.Random.Next(BehindLastFrameButOne(bytes)), story.Random.Next(8));
+            var isActive = name == names.Max(StringComparer.Ordinal);
+            story.Disk.FlipBit(name, story.Random.Next(isActive ? BehindLastFrameButOne(bytes) : bytes.Length), story.Random.Next(8));
             var damaged = story.Disk.ReadFile(name);
 
             try

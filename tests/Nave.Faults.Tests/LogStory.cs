@@ -17,7 +17,7 @@ internal sealed class LogStory : IDisposable
     private static readonly LogPartition[] Partitions = [new(0, 0), new(0, 1), new(0, 2), new(5, 0)];
 
     private readonly Random _random;
-    private readonly StrictLogger _logger = new(6002); // "The event log refuses a batch": what the faults are for.
+    private readonly StrictLogger _logger = new(6002, 6015); // A batch refused, damage found: what the faults are for.
     private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 1, 0, 0, 0, TimeSpan.Zero));
     private SemaphoreSlim _proceed = new(0);
     private readonly Dictionary<LogPartition, List<byte[]>> _acknowledged = Partitions.ToDictionary(partition => partition, _ => new List<byte[]>());
@@ -25,10 +25,12 @@ internal sealed class LogStory : IDisposable
     private Channel<StoryEvent> _events = Channel.CreateUnbounded<StoryEvent>();
     private CountingWaiter _waiter = new();
     private EmbeddedEventLog? _log;
+    private readonly int _sortAbove;
     private ulong _lastKey;
 
     public LogStory(int seed)
     {
+        _sortAbove = seed % 3 == 0 ? 8 : 0;
         _random = new Random(seed);
         Disk = new SimulatedDisk(seed) { Reached = Hold };
     }
@@ -58,6 +60,7 @@ internal sealed class LogStory : IDisposable
             TailBytes = 8 << 10,
             MaxLinger = TimeSpan.Zero,
             WorkInline = true,
+            SortAbovePartitions = _sortAbove,
             NewSegmentKey = () => ++_lastKey * 0x9E37_79B9_7F4A_7C15,
             FaultChanged = fault => _events.Writer.TryWrite(fault is null ? StoryEvent.Recovered : StoryEvent.Failed),
         };

@@ -58,7 +58,7 @@ public sealed class PowerLossTests
             // The first cycle writes something to lose; each later one is cut at the seed's step, once more or less often.
             if (cycle > 0)
             {
-                var later = RecoverySteps.Contains(step) ? 1 : story.Random.Next(1, step < LogStep.WriteFrame ? 4 : 10);
+                var later = RecoverySteps.Contains(step) ? 1 : story.Random.Next(1, step is LogStep.WriteFrame or LogStep.SyncFrame ? 10 : 4);
                 story.Disk.CutPowerAt(step, story.Disk.Visits.GetValueOrDefault(step) + later, after: story.Random.Next(2) == 0);
             }
 

@@ -100,6 +100,18 @@ public enum LogStep
     /// <summary>A sealed segment's index is written.</summary>
     WriteIndex,
 
+    /// <summary>A sealed segment's records are written in the order of partitions, into a file beside it.</summary>
+    WriteSorted,
+
+    /// <summary>Sync of that file.</summary>
+    SyncSorted,
+
+    /// <summary>It gets the name that puts it in the segment's place.</summary>
+    NameSorted,
+
+    /// <summary>Sync of the directory after that.</summary>
+    SyncSortedName,
+
     /// <summary>A file that is no longer needed is deleted.</summary>
     Delete,
 

@@ -8,8 +8,8 @@ namespace Nave.EventLog.Format;
 /// </summary>
 /// <remarks>
 /// Magic (8), version (2), streams (2), header bytes (4), id (8), key (8), first frame number (8), capacity (8), created
-/// (8), id of the segment before or -1 (8), its end (8), its last frame (8), partitions (4), why it ended (4); then per
-/// stream id (2) and partitions (2); then per partition next sequence number (8) and last time (8); zeros; checksum (4).
+/// (8), id of the segment before or -1 (8), its end (8), its last frame (8), partitions (4), why it ended (4), end of its own frames if
+/// sorted, else 0 (8); then per stream id (2) and partitions (2); then per partition next sequence number (8) and last time (8); zeros; checksum (4).
 /// </remarks>
 internal sealed record SegmentHeader
 {
@@ -45,6 +45,12 @@ internal sealed record SegmentHeader
     /// <summary>Whether the segment before was ended by a failed write or sync.</summary>
     public required SegmentEndCause PreviousCause { get; init; }
 
+    /// <summary>
+    /// 0 for a segment as it was written. Otherwise its frames have been put in the order of partitions, and end here
+    /// instead of where the next segment says.
+    /// </summary>
+    public long SortedEnd { get; init; }
+
     public required IReadOnlyList<StoredStream> Streams { get; init; }
 
     /// <summary>Numbered by a <see cref="StreamTable"/> of exactly <see cref="Streams"/>.</summary>
@@ -75,6 +81,7 @@ internal sealed record SegmentHeader
         BinaryPrimitives.WriteInt64LittleEndian(span[72..], PreviousFrame);
         BinaryPrimitives.WriteInt32LittleEndian(span[80..], Marks.Next.Length);
         BinaryPrimitives.WriteInt32LittleEndian(span[84..], (int)PreviousCause);
+        BinaryPrimitives.WriteInt64LittleEndian(span[88..], SortedEnd);
         var offset = FixedBytes;
         foreach (var stream in Streams)
         {
@@ -161,6 +168,7 @@ internal sealed record SegmentHeader
             PreviousEnd = BinaryPrimitives.ReadInt64LittleEndian(span[64..]),
             PreviousFrame = BinaryPrimitives.ReadInt64LittleEndian(span[72..]),
             PreviousCause = (SegmentEndCause)BinaryPrimitives.ReadInt32LittleEndian(span[84..]),
+            SortedEnd = BinaryPrimitives.ReadInt64LittleEndian(span[88..]),
             Streams = streams,
             Marks = marks,
         };

@@ -27,7 +27,8 @@ internal sealed class ColdCursor(LogReading log, int partition) : IDisposable
 
         // One use per buffer, however many records lie in it.
         IDisposable? shared = null;
-        while (!into.IsFull && (_sequence < _run.NextSequence || TryNextRun(run => run.NextSequence > sequence)))
+        while (!into.IsFull && (_sequence < _run.NextSequence || TryNextRun(
+            run => run.NextSequence > sequence, behind => behind.Next[partition] <= Math.Max(sequence, _sequence))))
         {
             if (_sequence < sequence)
             {
@@ -61,7 +62,8 @@ internal sealed class ColdCursor(LogReading log, int partition) : IDisposable
     {
         Open(segment: log.Catalog.FindTime(partition, time), index => index.FindTime(partition, time));
         var first = log.Catalog.First(partition);
-        while (_sequence < _run.NextSequence || TryNextRun(run => run.LastTime > time && run.NextSequence > first))
+        while (_sequence < _run.NextSequence || TryNextRun(
+            run => run.LastTime > time && run.NextSequence > first, behind => behind.Time[partition] <= time))
         {
             var record = GetRecord(out var length);
             if (RecordFormat.ReadTime(record.Span) > time && _sequence >= first)
@@ -96,8 +98,7 @@ internal sealed class ColdCursor(LogReading log, int partition) : IDisposable
     {
         while (!TryOpen(segment))
         {
-            // Retention took it in between: what is oldest now is where readers go on.
-            segment = log.Catalog.Segments[0];
+            segment = log.Catalog.Current(segment); // Sorted into another file in between, or dropped.
         }
 
         _frameOffset = Math.Max(find(log.Indexes.Get(_segment!, _file!)), _segment!.FirstFrameOffset);
@@ -114,20 +115,22 @@ internal sealed class ColdCursor(LogReading log, int partition) : IDisposable
             (_segment, _file) = (segment, log.Files.Open(segment.Name));
             return true;
         }
-        catch (FileNotFoundException) when (log.Catalog.Segments[0].Id > segment.Id)
+        catch (FileNotFoundException) when (log.Catalog.Current(segment) != segment)
         {
             (_segment, _file) = (null, null);
             return false;
         }
     }
 
-    private bool TryNextRun(Func<FrameRun, bool> isWanted)
+    /// <param name="isWanted">Whether a run of the partition holds what is looked for.</param>
+    /// <param name="isBehind">Whether a segment that begins with these marks begins before or at what is looked for.</param>
+    private bool TryNextRun(Func<FrameRun, bool> isWanted, Func<PartitionMarks, bool> isBehind)
     {
         while (true)
         {
             // The segment behind this one is asked for first: if there is one, the end of this one is final.
             var next = log.Catalog.After(_segment!);
-            while (_frameOffset < _segment!.End)
+            while (_frameOffset < _segment!.End && !(next is not null && isBehind(next.Marks)))
             {
                 var header = CommittedFrames.ReadHeader(_window, _file!, _segment, _frameOffset, log.Files.Location, out var bytes);
                 var offset = _frameOffset + header.HeaderBytes;
@@ -152,7 +155,7 @@ internal sealed class ColdCursor(LogReading log, int partition) : IDisposable
 
             while (!TryOpen(next))
             {
-                next = log.Catalog.Segments[0]; // Dropped in between: go on with what is oldest now.
+                next = log.Catalog.Current(next);
             }
 
             _frameOffset = next.FirstFrameOffset;

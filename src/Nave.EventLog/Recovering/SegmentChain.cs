@@ -17,7 +17,8 @@ internal static partial class SegmentChain
         var ids = new HashSet<long>();
         foreach (var name in names)
         {
-            if (SegmentNames.TryParse(name, SegmentNames.SegmentSuffix, out var id))
+            if (SegmentNames.TryParse(name, SegmentNames.SegmentSuffix, out var id)
+                || SegmentNames.TryParse(name, SegmentNames.SortedSuffix, out id))
             {
                 ids.Add(id);
             }
@@ -26,7 +27,7 @@ internal static partial class SegmentChain
         var chain = new List<SegmentHeader>();
         for (var id = ids.Count > 0 ? ids.Max() : -1; id >= 0 && ids.Contains(id);)
         {
-            var header = ReadHeader(files, id);
+            var header = ReadHeader(files, names, id);
             chain.Add(header);
             id = header.PreviousId;
         }
@@ -34,16 +35,17 @@ internal static partial class SegmentChain
         chain.Reverse();
         if (chain.Count > 0)
         {
-            CheckNothingMissing(files, chain[0], ids);
-            DeleteRemains(files, names, ids, [.. chain.Select(header => header.Identity.Id)], logger);
+            CheckNothingMissing(files, names, chain[0], ids);
+            DeleteRemains(files, names, chain.ToDictionary(header => header.Identity.Id), logger);
         }
 
         return chain;
     }
 
-    private static SegmentHeader ReadHeader(ILogFiles files, long id)
+    // A sorted segment had its name only after it was synced: where it is, the other is left from before.
+    private static SegmentHeader ReadHeader(ILogFiles files, IReadOnlyList<string> names, long id)
     {
-        var name = SegmentNames.Segment(id);
+        var name = names.Contains(SegmentNames.Sorted(id)) ? SegmentNames.Sorted(id) : SegmentNames.Segment(id);
         using var file = files.Open(name);
         var header = SegmentHeader.Read(file, $"{name} in {files.Location}");
         return header.Identity.Id == id && header.PreviousId < id
@@ -53,35 +55,42 @@ internal static partial class SegmentChain
     }
 
     // Retention takes the oldest ones, so what is older than the chain can't be there.
-    private static void CheckNothingMissing(ILogFiles files, SegmentHeader oldest, HashSet<long> ids)
+    private static void CheckNothingMissing(ILogFiles files, IReadOnlyList<string> names, SegmentHeader oldest, HashSet<long> ids)
     {
-        if (oldest.PreviousId >= 0 && ids.Any(id => id < oldest.PreviousId && HasFrames(files, id)))
+        if (oldest.PreviousId >= 0 && ids.Any(id => id < oldest.PreviousId && HasFrames(files, names, id)))
         {
             throw new LogCorruptException(
                 $"{SegmentNames.Segment(oldest.PreviousId)} is missing in {files.Location}, although older segments are there. Nothing was changed. Restore the file from a backup, or move the older segments away to go on without their records.");
         }
     }
 
-    private static bool HasFrames(ILogFiles files, long id)
+    private static bool HasFrames(ILogFiles files, IReadOnlyList<string> names, long id)
     {
-        var header = ReadHeader(files, id);
+        var header = ReadHeader(files, names, id);
+        if (header.SortedEnd > 0)
+        {
+            return true;
+        }
+
         using var file = files.Open(SegmentNames.Segment(id));
         Span<byte> start = stackalloc byte[FrameFormat.FixedBytes];
         return file.Read(header.Bytes, start) == start.Length && FrameFormat.PeekHeaderBytes(start, header.Identity) > 0;
     }
 
-    private static void DeleteRemains(ILogFiles files, IReadOnlyList<string> names, HashSet<long> ids, HashSet<long> chain, ILogger logger)
+    private static void DeleteRemains(
+        ILogFiles files, IReadOnlyList<string> names, Dictionary<long, SegmentHeader> chain, ILogger logger)
     {
-        foreach (var id in ids.Where(id => !chain.Contains(id)))
-        {
-            Log.Deleted(logger, SegmentNames.Segment(id));
-            files.Delete(SegmentNames.Segment(id), LogStep.Delete);
-        }
-
         foreach (var name in names)
         {
-            if (SegmentNames.TryParse(name, SegmentNames.IndexSuffix, out var id) && !chain.Contains(id))
+            if (SegmentNames.TryParse(name, SegmentNames.SortingSuffix, out _)
+                || (SegmentNames.TryParse(name, SegmentNames.IndexSuffix, out var id) && !chain.ContainsKey(id)))
             {
+                files.Delete(name, LogStep.Delete);
+            }
+            else if (SegmentNames.TryParse(name, SegmentNames.SegmentSuffix, out id)
+                && !(chain.TryGetValue(id, out var header) && header.SortedEnd == 0))
+            {
+                Log.Deleted(logger, name);
                 files.Delete(name, LogStep.Delete);
             }
         }
@@ -89,7 +98,7 @@ internal static partial class SegmentChain
 
     private static partial class Log
     {
-        [LoggerMessage(6020, LogLevel.Warning, "Deleted {Segment}: it was begun when a write failed or the power went, and never used")]
+        [LoggerMessage(6020, LogLevel.Warning, "Deleted {Segment}: it was begun when a write failed or the power went and never used, or it has been sorted into another file")]
         public static partial void Deleted(ILogger logger, string segment);
     }
 }

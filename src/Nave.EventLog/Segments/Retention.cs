@@ -13,7 +13,6 @@ internal sealed partial class Retention(
     SegmentCatalog catalog,
     CommittedState committed,
     StreamTable streams,
-    SparePool spares,
     EventLogOptions options,
     TimeProvider time,
     ILogger logger)
@@ -45,7 +44,7 @@ internal sealed partial class Retention(
     /// <summary>Drops the oldest segments until the log has the size it may have.</summary>
     public void ApplySize()
     {
-        while (options.RetentionBytes is { } limit && catalog.Segments.Length > 1 && catalog.TotalBytes + spares.Bytes > limit)
+        while (options.RetentionBytes is { } limit && catalog.Segments.Length > 1 && catalog.TotalBytes > limit)
         {
             DropOldest("size");
         }
@@ -131,6 +130,7 @@ internal sealed partial class Retention(
         while (_dropped.TryPeek(out var segment))
         {
             files.Delete(segment.Name, LogStep.Delete);
+            files.Delete(SegmentNames.Segment(segment.Id), LogStep.Delete); // In case it was sorted and this is still there.
             files.Delete(SegmentNames.Index(segment.Id), LogStep.Delete);
             files.SyncDirectory(LogStep.SyncDelete);
             _dropped.Dequeue();

@@ -13,7 +13,10 @@ internal sealed class Segment(SegmentHeader header, PartitionMarks marks, long e
 
     public long Id => Header.Identity.Id;
 
-    public string Name { get; } = SegmentNames.Segment(header.Identity.Id);
+    public bool IsSorted => Header.SortedEnd > 0;
+
+    public string Name { get; } =
+        header.SortedEnd > 0 ? SegmentNames.Sorted(header.Identity.Id) : SegmentNames.Segment(header.Identity.Id);
 
     /// <summary>The state of all partitions before the segment's first frame.</summary>
     public PartitionMarks Marks { get; } = marks;
@@ -41,6 +44,12 @@ internal static class SegmentNames
     public const string SegmentSuffix = ".log";
     public const string IndexSuffix = ".index";
 
+    /// <summary>A segment in the order of partitions, which stands in the place of the one with the same number.</summary>
+    public const string SortedSuffix = ".sorted";
+
+    /// <summary>One that is still being written: worthless after a restart.</summary>
+    public const string SortingSuffix = ".sorting";
+
     /// <summary>Zero-filled and synced, to become a segment.</summary>
     public const string SpareSuffix = ".spare";
 
@@ -48,6 +57,10 @@ internal static class SegmentNames
     public const string FillingSuffix = ".filling";
 
     public static string Segment(long id) => Numbered(id, SegmentSuffix);
+
+    public static string Sorted(long id) => Numbered(id, SortedSuffix);
+
+    public static string Sorting(long id) => Numbered(id, SortingSuffix);
 
     public static string Index(long id) => Numbered(id, IndexSuffix);
 

@@ -73,6 +73,18 @@ internal sealed class SegmentCatalog
         }
     }
 
+    /// <summary>Puts another file of the same records in a segment's place.</summary>
+    public void Replace(Segment segment, Segment replacement)
+    {
+        lock (_gate)
+        {
+            Volatile.Write(ref _segments, [.. _segments.Select(one => one == segment ? replacement : one)]);
+        }
+    }
+
+    /// <summary>What stands in the place of a segment that may have been replaced or dropped: the oldest for the latter.</summary>
+    public Segment Current(Segment segment) => Array.Find(Segments, one => one.Id >= segment.Id) ?? Active;
+
     /// <summary>The segment that holds the record, or would if the log had come so far.</summary>
     public Segment FindSequence(int partition, long sequence)
     {

@@ -114,7 +114,7 @@ internal sealed class SegmentIndex(int partitions)
         BinaryPrimitives.WriteInt64LittleEndian(target[24..], segment.End);
         BinaryPrimitives.WriteInt32LittleEndian(target[32..], streams.Count);
         BinaryPrimitives.WriteInt32LittleEndian(target[36..], entries);
-        BinaryPrimitives.WriteInt64LittleEndian(target[40..], 0);
+        BinaryPrimitives.WriteInt64LittleEndian(target[40..], segment.Header.SortedEnd);
         for (var i = 0; i < streams.Count; i++)
         {
             BinaryPrimitives.WriteUInt16LittleEndian(target[(FixedBytes + (i * 4))..], streams[i].Id);

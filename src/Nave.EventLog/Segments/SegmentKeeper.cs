@@ -17,6 +17,7 @@ internal sealed partial class SegmentKeeper : IDisposable
     private readonly StreamTable _streams;
     private readonly SparePool _spares;
     private readonly Retention _retention;
+    private readonly SegmentSorter _sorter;
     private readonly SegmentIndexes _indexes;
     private readonly EventLogOptions _options;
     private readonly TimeProvider _time;
@@ -31,12 +32,14 @@ internal sealed partial class SegmentKeeper : IDisposable
     private LogWriter? _writer;
     private long _lastAge;
     private bool _isFull;
+    private bool _isSortDue;
 
     public SegmentKeeper(
         ILogFiles files,
         StreamTable streams,
         SparePool spares,
         Retention retention,
+        SegmentSorter sorter,
         SegmentIndexes indexes,
         EventLogOptions options,
         TimeProvider time,
@@ -46,6 +49,7 @@ internal sealed partial class SegmentKeeper : IDisposable
         _streams = streams;
         _spares = spares;
         _retention = retention;
+        _sorter = sorter;
         _indexes = indexes;
         _options = options;
         _time = time;
@@ -59,6 +63,7 @@ internal sealed partial class SegmentKeeper : IDisposable
         _writer = writer;
         CheckSpace();
         _thread?.Start();
+        Post(AskToSort);
         _timer = _time.CreateTimer(_ => Post(Tick), null, TickInterval, TickInterval);
     }
 
@@ -81,6 +86,7 @@ internal sealed partial class SegmentKeeper : IDisposable
 
         Post(_retention.ApplySize);
         PrepareSpares();
+        Post(AskToSort);
     }
 
     public void Dispose()
@@ -100,6 +106,27 @@ internal sealed partial class SegmentKeeper : IDisposable
         _spares.Dispose();
         _stopping.Dispose();
         _available.Dispose();
+    }
+
+    // One segment, then whatever has come meanwhile, then the next: spares must not wait for a backlog.
+    private void AskToSort()
+    {
+        if (!_isSortDue)
+        {
+            _isSortDue = true;
+            Post(Sort);
+        }
+    }
+
+    private void Sort()
+    {
+        _isSortDue = false;
+        if (_sorter.SortNext(_stopping.Token) is { } sorted)
+        {
+            StoreIndex(sorted, sorted.Index!);
+            _indexes.Hold(sorted, sorted.Index!);
+            AskToSort();
+        }
     }
 
     private void Tick()
