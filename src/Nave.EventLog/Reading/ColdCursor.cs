@@ -25,10 +25,14 @@ internal sealed class ColdCursor(LogReading log, int partition) : IDisposable
             SeekSequence(sequence);
         }
 
+        var target = new Target(
+            run => run.NextSequence > sequence,
+            behind => behind.Next[partition] <= Math.Max(sequence, _sequence),
+            index => index.FindSequence(partition, Math.Max(sequence, _sequence)));
+
         // One use per buffer, however many records lie in it.
         IDisposable? shared = null;
-        while (!into.IsFull && (_sequence < _run.NextSequence || TryNextRun(
-            run => run.NextSequence > sequence, behind => behind.Next[partition] <= Math.Max(sequence, _sequence))))
+        while (!into.IsFull && (_sequence < _run.NextSequence || TryNextRun(target)))
         {
             if (_sequence < sequence)
             {
@@ -60,10 +64,13 @@ internal sealed class ColdCursor(LogReading log, int partition) : IDisposable
     /// <summary>The sequence number of the first record later than the time; null when there is none.</summary>
     public long? FindAfter(long time)
     {
-        Open(segment: log.Catalog.FindTime(partition, time), index => index.FindTime(partition, time));
         var first = log.Catalog.First(partition);
-        while (_sequence < _run.NextSequence || TryNextRun(
-            run => run.LastTime > time && run.NextSequence > first, behind => behind.Time[partition] <= time))
+        var target = new Target(
+            run => run.LastTime > time && run.NextSequence > first,
+            behind => behind.Time[partition] <= time,
+            index => index.FindTime(partition, time));
+        Open(log.Catalog.FindTime(partition, time), target.Find);
+        while (_sequence < _run.NextSequence || TryNextRun(target))
         {
             var record = GetRecord(out var length);
             if (RecordFormat.ReadTime(record.Span) > time && _sequence >= first)
@@ -122,15 +129,13 @@ internal sealed class ColdCursor(LogReading log, int partition) : IDisposable
         }
     }
 
-    /// <param name="isWanted">Whether a run of the partition holds what is looked for.</param>
-    /// <param name="isBehind">Whether a segment that begins with these marks begins before or at what is looked for.</param>
-    private bool TryNextRun(Func<FrameRun, bool> isWanted, Func<PartitionMarks, bool> isBehind)
+    private bool TryNextRun(Target target)
     {
         while (true)
         {
             // The segment behind this one is asked for first: if there is one, the end of this one is final.
             var next = log.Catalog.After(_segment!);
-            while (_frameOffset < _segment!.End && !(next is not null && isBehind(next.Marks)))
+            while (_frameOffset < _segment!.End && !(next is not null && target.IsBehind(next.Marks)))
             {
                 var header = CommittedFrames.ReadHeader(_window, _file!, _segment, _frameOffset, log.Files.Location, out var bytes);
                 var offset = _frameOffset + header.HeaderBytes;
@@ -138,7 +143,7 @@ internal sealed class ColdCursor(LogReading log, int partition) : IDisposable
                 for (var i = 0; i < header.Runs; i++)
                 {
                     var run = FrameFormat.ReadRun(bytes, i);
-                    if (run.Partition == log.Streams[partition] && isWanted(run))
+                    if (run.Partition == log.Streams[partition] && target.IsWanted(run))
                     {
                         (_run, _recordOffset, _sequence) = (run, offset, run.FirstSequence);
                         return true;
@@ -158,7 +163,8 @@ internal sealed class ColdCursor(LogReading log, int partition) : IDisposable
                 next = log.Catalog.Current(next);
             }
 
-            _frameOffset = next.FirstFrameOffset;
+            // The index of this one, too: where it is sorted, the partition's records may begin far behind the start.
+            _frameOffset = Math.Max(target.Find(log.Indexes.Get(next, _file!)), next.FirstFrameOffset);
         }
     }
 
@@ -189,4 +195,11 @@ internal sealed class ColdCursor(LogReading log, int partition) : IDisposable
 
     private LogCorruptException Corrupt() => CommittedFrames.Corrupt(
         _segment!, _recordOffset, log.Files.Location, $"record {_sequence} of partition {_run.Partition.Partition} of stream {_run.Partition.Stream}");
+
+    /// <summary>What is looked for, in the three places where that can be told.</summary>
+    /// <param name="IsWanted">Whether a run of the partition holds it.</param>
+    /// <param name="IsBehind">Whether a segment that begins with these marks begins before it or at it.</param>
+    /// <param name="Find">Where in a segment to start looking.</param>
+    private sealed record Target(
+        Func<FrameRun, bool> IsWanted, Func<PartitionMarks, bool> IsBehind, Func<SegmentIndex, long> Find);
 }

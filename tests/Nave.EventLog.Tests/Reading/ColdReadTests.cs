@@ -40,6 +40,32 @@ public sealed class ColdReadTests : IAsyncDisposable
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task An_index_leads_close_to_every_place_of_a_big_segment(bool reopened)
+    {
+        _test.Options = _test.Options with { SegmentBytes = 4 << 20, QuickSegmentBytes = 4 << 20 };
+        var log = await _test.OpenAsync();
+        var start = _test.Time.GetUtcNow();
+        for (var i = 0; i < 800; i++)
+        {
+            await log.CommitAsync(P0, TestLog.Record(i));
+            _test.Time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        log = reopened ? await _test.ReopenAsync() : log;
+
+        for (var i = 3; i < 790; i += 29)
+        {
+            _test.Disk.BytesRead = 0;
+            Assert.Equal(i, await FirstAsync(log, ReadFrom.Sequence(i)));
+            Assert.InRange(_test.Disk.BytesRead, 1, 600 << 10);
+            Assert.Equal(i + 1, await FirstAsync(log, ReadFrom.After(start.AddSeconds(i))));
+            Assert.InRange(_test.Disk.BytesRead, 1, 1800 << 10);
+        }
+    }
+
     [Fact]
     public async Task A_damaged_index_is_not_believed()
     {

@@ -49,16 +49,11 @@ public sealed class SortedSegmentTests : IAsyncDisposable
     [Fact]
     public async Task A_reader_of_one_partition_reads_little_of_the_others()
     {
-        _test.Options = _test.Options with { SegmentBytes = 4 << 20, QuickSegmentBytes = 4 << 20 };
-        var log = await _test.OpenAsync();
-        await FillAsync(log, 200);
-        var written = log.Statistics.Bytes;
-        _test.Disk.BytesRead = 0;
+        var sorted = await BytesReadAsync(sortAbove: 8);
+        var unsorted = await BytesReadAsync(sortAbove: 100);
 
-        var records = await log.ReadAllAsync(new LogPartition(0, 5));
-
-        Assert.Equal(200, records.Count);
-        Assert.InRange(_test.Disk.BytesRead, 200 * 4000, written / 3);
+        Assert.InRange(sorted, 150 * 4000, 2 << 20);
+        Assert.InRange(unsorted, 7 << 20, 10 << 20);
     }
 
     [Fact]
@@ -106,6 +101,25 @@ public sealed class SortedSegmentTests : IAsyncDisposable
         Assert.Contains(test.Logger.Entries, entry => entry.Id == 6015 && entry.Text.Contains("000000000001.log", StringComparison.Ordinal));
         Assert.Equal(before, test.Disk.ReadFile("000000000001.log"));
         Assert.Contains("000000000002.sorted", test.Disk.List());
+    }
+
+    // What it costs to read 150 records of one partition of twelve from two sealed segments of 4 MB.
+    private async Task<long> BytesReadAsync(int sortAbove)
+    {
+        await using var test = new TestLog
+        {
+            Options = _test.Options with { SegmentBytes = 4 << 20, QuickSegmentBytes = 4 << 20, SortAbovePartitions = sortAbove },
+        };
+        var log = await test.OpenAsync();
+        await FillAsync(log, 160);
+        using var reader = await log.OpenReaderAsync(new LogPartition(0, 5), ReadFrom.Beginning, CancellationToken.None);
+        test.Disk.BytesRead = 0;
+        while (reader.NextSequenceNumber < 150)
+        {
+            using var batch = await reader.ReadAsync(150 - (int)reader.NextSequenceNumber, CancellationToken.None);
+        }
+
+        return test.Disk.BytesRead;
     }
 
     private async Task FillAsync(EmbeddedEventLog log, int rounds)
