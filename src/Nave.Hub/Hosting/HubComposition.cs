@@ -10,6 +10,7 @@ using Nave.Hub.Access;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
 using Nave.Hub.Heads.Amqp;
+using Nave.Hub.Heads.Http;
 using Nave.Hub.Heads.Mqtt;
 using Nave.Hub.Hosting.Certificates;
 using Nave.Hub.Monitoring;
@@ -34,10 +35,12 @@ internal static class HubComposition
         AddPorts(builder);
 
         var app = builder.Build();
+        ServiceApi.UsePaths(app);
         app.UseRouting();
         app.UseMiddleware<OperatorGate>();
         HealthEndpoints.Map(app);
         OperatorEndpoints.Map(app);
+        ServiceApi.Map(app);
         return app;
     }
 
@@ -95,6 +98,7 @@ internal static class HubComposition
             amqp.EventHubName = EventHubName;
             amqp.HostNames = names;
         });
+        services.AddServiceApi();
         services.AddSingleton<PolicyEndpoints>();
         services.AddSingleton<AuthorityEndpoints>();
         services.AddSingleton<ConsumerGroupEndpoints>();

@@ -26,7 +26,7 @@ internal sealed class ConsumerGroupStore(HubDatabase database, ConsumerGroups gr
     /// <summary>Makes a group; one that is there already is no failure.</summary>
     public async Task<HubFailure?> CreateAsync(string name, CancellationToken stopping)
     {
-        if (!IsName(name))
+        if (!groups.Contains(name) && !IsName(name))
         {
             return HubFailures.ArgumentInvalid.Saying($"A consumer group's name has 1 to {MaxNameLength} letters, digits and . - _");
         }
