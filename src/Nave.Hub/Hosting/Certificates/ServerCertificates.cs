@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -33,7 +34,7 @@ internal sealed partial class ServerCertificates : IDisposable
         _files = new CertificateFiles(settings.Directory);
         _time = time;
         _logger = logger;
-        _names = settings.Names;
+        _names = WithThisMachine(settings.Names);
         _current = settings.CertificateFile is null ? ReadOrIssue() : ReadOperators();
         _timer = time.CreateTimer(_ => Look(), null, Pace, Pace);
     }
@@ -52,7 +53,7 @@ internal sealed partial class ServerCertificates : IDisposable
     /// <summary>The hub has other names now.</summary>
     public void UseNames(IReadOnlyList<string> names)
     {
-        _names = names;
+        _names = WithThisMachine(names);
         Look();
     }
 
@@ -172,6 +173,12 @@ internal sealed partial class ServerCertificates : IDisposable
     private (DateTime Certificate, DateTime Key) TimesWritten() => (
         File.GetLastWriteTimeUtc(_settings.CertificateFile!),
         File.GetLastWriteTimeUtc(_settings.KeyFile ?? _settings.CertificateFile!));
+
+    // The operator port is on loopback whatever the hub is called. Addresses in the form that certificates are read in.
+    private static IReadOnlyList<string> WithThisMachine(IReadOnlyList<string> names) =>
+        [.. names.Concat(["localhost", "127.0.0.1", "::1"])
+            .Select(name => IPAddress.TryParse(name, out var address) ? address.ToString() : name)
+            .Distinct(StringComparer.OrdinalIgnoreCase)];
 
     // Offline: building the chain must not fetch issuers from the network.
     private static SslStreamCertificateContext ContextOf(X509Certificate2 certificate, X509Certificate2Collection chain) =>

@@ -39,6 +39,14 @@ public sealed class ServerCertificatesTests : IDisposable
     }
 
     [Fact]
+    public void The_certificate_is_for_this_machine_to_itself_too_where_the_operator_port_is()
+    {
+        using var certificates = Open("hub.nave.test");
+
+        Assert.All(["localhost", "127.0.0.1", "::1"], name => Assert.True(certificates.Current.TargetCertificate.MatchesHostname(name), name));
+    }
+
+    [Fact]
     public void Keys_are_for_their_owner_only()
     {
         if (OperatingSystem.IsWindows())
