@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using Nave.Hub.Access;
 using Nave.Protocol.Access;
 using Nave.Protocol.Errors;
@@ -21,6 +22,9 @@ internal interface IAmqpAccess
     /// <summary>Null when the grant has the right and covers the path.</summary>
     HubFailure? Allows(AccessGrant grant, AccessRights right, string path);
 
+    /// <summary>Whether the peer's certificate is that of an enabled identity, which its common name tells (design.md 4).</summary>
+    ValueTask<bool> KnowsCertificateAsync(AmqpPeer peer, CancellationToken stopping) => ValueTask.FromResult(false);
+
     /// <summary>Watches until disposed of.</summary>
     IDisposable Watch(ILiveAccess live);
 }
@@ -37,6 +41,12 @@ internal sealed class AmqpAccess(AccessControl access, LiveAccessTable table) : 
     public Outcome<AccessGrant> AdmitPolicyKey(string policy, string key, IPAddress? peer) => access.AdmitPolicyKey(policy, key, peer);
 
     public HubFailure? Allows(AccessGrant grant, AccessRights right, string path) => access.Allows(grant, right, path);
+
+    public async ValueTask<bool> KnowsCertificateAsync(AmqpPeer peer, CancellationToken stopping) =>
+        peer.Certificate is { } certificate
+        && DeviceId.TryParse(certificate.GetNameInfo(X509NameType.SimpleName, forIssuer: false), out var device)
+        && (await access.AdmitDeviceAsync(
+            new IdentityId(device), new DeviceProof(Token: null, certificate, Chain: null, peer.Address), stopping)).Value is not null;
 
     public IDisposable Watch(ILiveAccess live) => table.Watch(live);
 }

@@ -60,6 +60,7 @@ internal sealed partial class AmqpConnection : IHandler
         _unauthenticatedSince = Math.Max(1, head.Time.GetTimestamp());
         Grants = new ConnectionGrants(this, head.Access, head.Time);
         Cbs = new CbsNode(this, head.Access, head.Logger);
+        Devices = new ConnectionDevices(this);
     }
 
     /// <summary>Who is at the other end.</summary>
@@ -70,6 +71,9 @@ internal sealed partial class AmqpConnection : IHandler
 
     /// <summary>The connection's token node.</summary>
     public CbsNode Cbs { get; }
+
+    /// <summary>The devices that the connection carries.</summary>
+    public ConnectionDevices Devices { get; }
 
     /// <summary>Where answers of the management node go.</summary>
     public ReplyLinks ManagementReplies { get; } = new();
@@ -100,6 +104,10 @@ internal sealed partial class AmqpConnection : IHandler
             {
                 Grants.Add(grant, isConnectionWide: true);
             }
+            else if (Peer.Certificate is not null && await _head.Access.KnowsCertificateAsync(Peer, stopping))
+            {
+                OnAuthenticated(); // Its links are judged one by one.
+            }
 
             await using (stopping.UnsafeRegister(static self => ((AmqpConnection)self!)._transport.Close(), this))
             {
@@ -128,6 +136,9 @@ internal sealed partial class AmqpConnection : IHandler
             Grants.Dispose();
             Cbs.Dispose();
         }
+
+        await Devices.EndAsync(_reason ?? (_isRemoteClosed ? CloseReason.Disconnected : CloseReason.PeerClosed));
+        Devices.Dispose();
 
         var reason = _reason ?? (_isRemoteClosed ? CloseReason.Disconnected : CloseReason.PeerClosed);
         Log.Ended(_head.Logger, Peer.ConnectionId, reason);
@@ -233,6 +244,12 @@ internal sealed partial class AmqpConnection : IHandler
     /// <summary>A held message has gone.</summary>
     public void OnReleased() => Interlocked.Decrement(ref _held);
 
+    /// <summary>
+    /// Nothing more is read until the work is done: an attach that must look something up, a message that meets a full log.
+    /// Called by the read loop only; the work must not need anything that the peer is still to send.
+    /// </summary>
+    public void PauseReading(Task work) => _transport.PauseUntil(work);
+
     /// <summary>After each send: it may have written what another link's sender left to it.</summary>
     public void OnSent()
     {
@@ -265,7 +282,7 @@ internal sealed partial class AmqpConnection : IHandler
 
     bool IHandler.CanHandle(EventId id) => id is EventId.ConnectionLocalOpen or EventId.ConnectionRemoteOpen
         or EventId.ConnectionLocalClose or EventId.ConnectionRemoteClose
-        or EventId.SessionLocalOpen or EventId.SessionLocalClose or EventId.SessionRemoteClose;
+        or EventId.SessionLocalOpen or EventId.SessionLocalClose or EventId.SessionRemoteClose or EventId.SendDelivery;
 
     void IHandler.Handle(Event protocolEvent)
     {
@@ -288,6 +305,9 @@ internal sealed partial class AmqpConnection : IHandler
                 break;
             case EventId.SessionLocalClose:
                 OnSessionClose(protocolEvent.Session, (End)protocolEvent.Context);
+                break;
+            case EventId.SendDelivery:
+                OutgoingLink.Tag((IDelivery)protocolEvent.Context);
                 break;
             case EventId.SessionRemoteClose:
                 ForgetSession(protocolEvent.Session);

@@ -26,14 +26,20 @@ internal sealed class AmqpHead : IDisposable
     private long _bytes;
 
     public AmqpHead(
-        AmqpOptions options, IAmqpAccess access, EventReaders readers, ConsumerGroups groups, TimeProvider time, ILogger<AmqpHead> logger)
+        AmqpOptions options,
+        IAmqpAccess access,
+        EventReaders readers,
+        ConsumerGroups groups,
+        TimeProvider time,
+        ILogger<AmqpHead> logger,
+        IEnumerable<ILinkFamily>? families = null)
     {
         Options = options;
         Access = access;
         Time = time;
         Logger = logger;
         Sasl = new SaslJudge(access, options, logger);
-        Templates = CreateTemplates(readers, groups);
+        Templates = CreateTemplates(readers, groups, families ?? []);
         _sweeper = time.CreateTimer(static self => ((AmqpHead)self!).Sweep(), this, SweepInterval, SweepInterval);
     }
 
@@ -117,7 +123,7 @@ internal sealed class AmqpHead : IDisposable
         }
     }
 
-    private LinkTemplates CreateTemplates(EventReaders readers, ConsumerGroups groups)
+    private LinkTemplates CreateTemplates(EventReaders readers, ConsumerGroups groups, IEnumerable<ILinkFamily> families)
     {
         var hub = Options.EventHubName;
         var management = new ManagementLinks(readers, Options, Time.GetUtcNow());
@@ -131,6 +137,7 @@ internal sealed class AmqpHead : IDisposable
             new LinkTemplate($"{hub}/ConsumerGroups/*/Partitions/*", new EventsLinks(readers, groups, this)),
             new LinkTemplate("messages/events/**", new RedirectLinks(Options)),
             new LinkTemplate("messages/operationsMonitoringEvents/**", new UnbuiltLinks("operations monitoring")),
+            .. families.SelectMany(family => family.Templates),
             new LinkTemplate("messages/devicebound", commands),
             new LinkTemplate("messages/servicebound/feedback", new UnbuiltLinks("feedback")),
             new LinkTemplate("messages/servicebound/filenotifications", new UnbuiltLinks("file notifications")),
@@ -158,6 +165,8 @@ internal static class AmqpRegistration
         services.TryAddSingleton<IAmqpAccess, AmqpAccess>();
         services.TryAddSingleton<AmqpHead>();
         services.TryAddSingleton<AmqpConnectionHandler>();
+        services.AddSingleton<ILinkFamily, DeviceLinks>();
+        services.AddSingleton<ILinkFamily, CommandServiceLinks>();
         services.AddSingleton<IWebSocketHead, AmqpWebSockets>();
         return services;
     }

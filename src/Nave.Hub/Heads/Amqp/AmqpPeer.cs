@@ -7,4 +7,5 @@ namespace Nave.Hub.Heads.Amqp;
 /// <param name="ConnectionId">For the log.</param>
 /// <param name="Address">Where it comes from; null when unknown.</param>
 /// <param name="Certificate">The TLS client certificate, or null. Accepted by the handshake whatever it is (spec/security.md 6.1).</param>
-internal sealed record AmqpPeer(string ConnectionId, IPAddress? Address, X509Certificate2? Certificate);
+/// <param name="IsWebSocket">Whether AMQP comes inside a WebSocket.</param>
+internal sealed record AmqpPeer(string ConnectionId, IPAddress? Address, X509Certificate2? Certificate, bool IsWebSocket = false);

@@ -11,7 +11,7 @@ internal sealed class AmqpWebSockets(AmqpHead head, IHostApplicationLifetime lif
 
     public Task ServeAsync(IDuplexPipe pipe, HttpContext context, CancellationToken closed) => head.RunAsync(
         pipe,
-        new AmqpPeer(context.Connection.Id, context.Connection.RemoteIpAddress, context.Connection.ClientCertificate),
+        new AmqpPeer(context.Connection.Id, context.Connection.RemoteIpAddress, context.Connection.ClientCertificate, IsWebSocket: true),
         lifetime.ApplicationStopping,
         closed);
 }

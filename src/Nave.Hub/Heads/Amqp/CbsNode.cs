@@ -108,6 +108,7 @@ internal sealed partial class CbsNode(AmqpConnection connection, IAmqpAccess acc
             return (failure.Code is HubErrorCode.IotHubNotFound ? 404 : 401, failure.Message);
         }
 
+        connection.Devices.Renew(grant);
         return (200, "OK");
     }
 

@@ -91,6 +91,12 @@ internal sealed class ConnectionGrants(AmqpConnection connection, IAmqpAccess ac
     public HubFailure? Allows(AccessRights right, IReadOnlyList<string> paths) =>
         Snapshot().Any(standing => IsAllowed(standing.Grant, right, paths)) ? null : HubFailures.Unauthorized;
 
+    /// <summary>The grant that allows this the longest, or null.</summary>
+    public AccessGrant? Find(AccessRights right, string path) => Snapshot()
+        .Select(standing => standing.Grant)
+        .Where(grant => IsAllowed(grant, right, [path]))
+        .MaxBy(grant => grant.ExpiresAt);
+
     /// <summary>The link is gone.</summary>
     public void Leave(IGrantedLink link)
     {

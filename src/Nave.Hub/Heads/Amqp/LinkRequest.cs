@@ -9,6 +9,8 @@ namespace Nave.Hub.Heads.Amqp;
 /// <summary>An ATTACH from the peer, to be accepted or refused exactly once.</summary>
 internal sealed class LinkRequest(AmqpConnection connection, ListenerSession session, ListenerLink link, Attach attach)
 {
+    private bool _isAnswered;
+
     public AmqpConnection Connection { get; } = connection;
 
     public ListenerSession Session { get; } = session;
@@ -40,24 +42,33 @@ internal sealed class LinkRequest(AmqpConnection connection, ListenerSession ses
         Link.InitializeReceiver((uint)credit, (link, message, _, _) => onMessage(link, message), state: null);
         var answer = CreateAnswer();
         answer.MaxMessageSize = maxMessageBytes;
+        _isAnswered = true;
         Link.CompleteAttach(answer, null);
     }
 
     /// <summary>Accepts a link on which the hub sends.</summary>
     /// <param name="link">The link's endpoint.</param>
     /// <param name="source">What the answer says the source is: filters that are honoured, and no others.</param>
-    public void AcceptSender(OutgoingLink link, Source? source)
+    /// <param name="isSettledAllowed">Whether the peer may have everything sent settled.</param>
+    public void AcceptSender(OutgoingLink link, Source? source, bool isSettledAllowed = true)
     {
         LinkInternals.Initialize(Link, link, 0);
         var answer = CreateAnswer();
+        if (!isSettledAllowed && answer.SndSettleMode is SenderSettleMode.Settled)
+        {
+            answer.SndSettleMode = SenderSettleMode.Unsettled;
+        }
+
         answer.Source = source;
         answer.InitialDeliveryCount = 0;
+        _isAnswered = true;
         Link.CompleteAttach(answer, null);
     }
 
     /// <summary>Refuses: ATTACH without source and target, then DETACH with the error (spec/device-amqp.md 4.4).</summary>
     public void Refuse(Error error)
     {
+        _isAnswered = true;
         if (PeerSends)
         {
             // What the peer sends before it knows is let go, not kept.
@@ -69,6 +80,24 @@ internal sealed class LinkRequest(AmqpConnection connection, ListenerSession ses
 
     /// <summary>Refuses with a failure of the catalogue.</summary>
     public void Refuse(HubFailure failure) => Refuse(ToError(failure));
+
+    /// <summary>Refuses unless the link has been answered; never throws when the peer is gone.</summary>
+    public void TryRefuse(HubFailure failure)
+    {
+        if (_isAnswered)
+        {
+            return;
+        }
+
+        try
+        {
+            Refuse(failure);
+        }
+        catch (Exception e) when (AmqpConnection.IsEngineClosed(e))
+        {
+            // Nobody is left to be told.
+        }
+    }
 
     /// <summary>A failure as the protocol says it.</summary>
     public static Error ToError(HubFailure failure) =>

@@ -1,5 +1,6 @@
 using Amqp;
 using Amqp.Framing;
+using Amqp.Handler;
 using Amqp.Listener;
 
 namespace Nave.Hub.Heads.Amqp;
@@ -27,6 +28,7 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
     private ByteBuffer? _held;
     private int _credit;
     private uint _deliveryCount;
+    private long _sent;
     private int _unsettled;
     private long _unsettledBytes;
     private int _isCaughtUp;
@@ -107,7 +109,8 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
 
     public override void OnDisposition(DispositionContext dispositionContext)
     {
-        if (dispositionContext.Message is SentMessage { Bytes: > 0 } message)
+        var message = (SentMessage)dispositionContext.Message;
+        if (message.Bytes > 0)
         {
             Interlocked.Add(ref _unsettledBytes, -message.Bytes);
             message.Bytes = 0;
@@ -115,10 +118,15 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
             Wake();
         }
 
-        if (!dispositionContext.Settled && !_isClosed)
+        OnOutcome(dispositionContext, message.Tag);
+    }
+
+    /// <summary>Gives a delivery the tag that its sender chose; the engine counts otherwise.</summary>
+    public static void Tag(IDelivery delivery)
+    {
+        if (delivery.Message is SentMessage { Tag: { } tag })
         {
-            // A receiver that settles second waits for our word (spec/service-amqp.md 5: accepted, whatever it said).
-            Link.DisposeMessage(dispositionContext.Message, new Accepted(), settled: true);
+            delivery.Tag = tag;
         }
     }
 
@@ -131,6 +139,19 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
 
     /// <summary>Whether messages go out whatever else waits on the connection: replies, of which there are few.</summary>
     protected virtual bool IsUrgent => false;
+
+    /// <summary>
+    /// What the receiver says of a delivery. Called on the read loop without locks, and under the engine's when the link
+    /// closes, as released.
+    /// </summary>
+    protected virtual void OnOutcome(DispositionContext outcome, byte[]? tag)
+    {
+        if (!outcome.Settled && !_isClosed)
+        {
+            // A receiver that settles second waits for our word.
+            Link.DisposeMessage(outcome.Message, new Accepted(), settled: true);
+        }
+    }
 
     /// <summary>There may be credit. Called without locks, on the connection's read loop.</summary>
     protected virtual void OnCredit()
@@ -145,8 +166,9 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
     /// <summary>Sends one message if there is credit.</summary>
     /// <param name="write">Writes the encoded message.</param>
     /// <param name="state">Handed to <paramref name="write"/>.</param>
+    /// <param name="tag">The delivery's tag; null for one of the engine's.</param>
     /// <returns>False when it was not sent: no credit, or the link is gone.</returns>
-    protected bool TrySend<TState>(Action<TState, ByteBufferWriter> write, TState state)
+    protected bool TrySend<TState>(Action<TState, ByteBufferWriter> write, TState state, byte[]? tag = null)
     {
         lock (_lock)
         {
@@ -169,7 +191,7 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
 
             try
             {
-                Link.SendMessage(new SentMessage { Bytes = isSettled ? 0 : length }, buffer);
+                Link.SendMessage(new SentMessage { Bytes = isSettled ? 0 : length, Tag = tag }, buffer);
             }
             catch (Exception e) when (AmqpConnection.IsEngineClosed(e))
             {
@@ -179,11 +201,22 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
 
             _credit--;
             _deliveryCount++;
+            _sent++;
             AfterSend(buffer);
         }
 
         Connection.OnSent();
         return true;
+    }
+
+    /// <summary>What has been sent and may be sent on the link, in total since its begin.</summary>
+    protected long CountAllowed()
+    {
+        var demand = Demand; // Outside the lock: it may ask the connection to be told.
+        lock (_lock)
+        {
+            return _sent + Math.Min(demand, _credit);
+        }
     }
 
     /// <summary>Nothing is left to send without waiting: a drain is complete, now or as soon as it comes.</summary>
@@ -256,5 +289,8 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
     {
         /// <summary>What it keeps in memory until settled.</summary>
         public int Bytes { get; set; }
+
+        /// <summary>What names the delivery to the receiver; null for a count of the engine's.</summary>
+        public byte[]? Tag { get; init; }
     }
 }

@@ -38,6 +38,7 @@ internal sealed class PipeTransport : IAsyncTransport
     private bool _isHeaderDone;
     private bool _progressDue;
     private bool _isStarted;
+    private Task _pause = Task.CompletedTask;
 
     // Write side, under the lock.
     private ArrayBufferWriter<byte> _waiting = new();
@@ -162,6 +163,9 @@ internal sealed class PipeTransport : IAsyncTransport
         }
     }
 
+    /// <summary>The next frame is handed out when the task has completed, however. For the read loop only.</summary>
+    public void PauseUntil(Task task) => _pause = _pause.IsCompleted ? task : Task.WhenAll(_pause, task);
+
     /// <summary>Ends the connection: the engine's next read fails, what has been taken is still flushed.</summary>
     public void Close()
     {
@@ -189,6 +193,11 @@ internal sealed class PipeTransport : IAsyncTransport
             // The engine starts its pump on its accept loop: nobody's first bytes may hold up the next one's accept.
             _isStarted = true;
             await Task.Yield();
+        }
+
+        if (!_pause.IsCompleted)
+        {
+            await _pause.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         if (_progressDue)

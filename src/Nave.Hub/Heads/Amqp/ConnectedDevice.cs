@@ -1,0 +1,190 @@
+using Amqp.Framing;
+using Amqp.Types;
+using Microsoft.Extensions.Logging;
+using Nave.Hub.Commands;
+using Nave.Hub.Devices;
+using Nave.Protocol.Errors;
+using Nave.Protocol.Identities;
+
+namespace Nave.Hub.Heads.Amqp;
+
+/// <summary>
+/// One device or module on one connection: its session, and the links that live on it. Ends with its last link, with
+/// the connection, or when the hub says so; then its links are detached, and nothing else of the connection is touched.
+/// </summary>
+internal sealed partial class ConnectedDevice(IdentityId id, ConnectionDevices owner, ILogger logger) : IDeviceChannel
+{
+    // Leaf lock: held while a link joins or leaves, never while one is closed.
+    private readonly Lock _lock = new();
+    private readonly List<IDeviceLink> _links = [];
+    private CloseReason? _reason;
+    private volatile CommandsLink? _commands;
+
+    /// <summary>Who it is.</summary>
+    public IdentityId Id { get; } = id;
+
+    /// <summary>The session; set before the first link joins.</summary>
+    public DeviceSession? Session { get; private set; }
+
+    /// <summary>Completes when the session has given its place back.</summary>
+    public Task Ended { get; private set; } = Task.CompletedTask;
+
+    /// <summary>The end of the commands link before the one that is attaching: their grants must not mix.</summary>
+    public Task CommandsTail { get; set; } = Task.CompletedTask;
+
+    /// <summary>Why the device is over, in the protocol's words.</summary>
+    public Error Error => ToError(_reason ?? CloseReason.Disconnected);
+
+    /// <summary>What an end is called on the wire (spec/device-amqp.md 3.4, 4.5, 11).</summary>
+    public static HubFailure ToFailure(CloseReason reason) => reason switch
+    {
+        CloseReason.TakenOver => HubFailures.TakenOver,
+        CloseReason.IdentityDeleted => HubFailures.DeviceNotFound,
+        CloseReason.TokenExpired or CloseReason.IdentityDisabled or CloseReason.CredentialRevoked or CloseReason.NotAuthorized
+            => HubFailures.Unauthorized,
+        CloseReason.Throttled => HubFailures.Throttled,
+        _ => HubFailures.Unavailable,
+    };
+
+    /// <summary>The session is open.</summary>
+    /// <returns>Null, or why it has ended already.</returns>
+    public async ValueTask<CloseReason?> OpenedAsync(DeviceSession session)
+    {
+        CloseReason? ended;
+        lock (_lock)
+        {
+            Session = session;
+            ended = _reason ??= owner.TryAdd(this) ? null : CloseReason.PeerClosed;
+        }
+
+        if (ended is { } reason)
+        {
+            owner.Remove(this);
+            await session.EndAsync(reason);
+        }
+
+        return ended;
+    }
+
+    /// <summary>A link lives on this device from now on; false when it is over.</summary>
+    public bool TryJoin(IDeviceLink link)
+    {
+        lock (_lock)
+        {
+            if (_reason is not null)
+            {
+                return false;
+            }
+
+            _links.Add(link);
+            return true;
+        }
+    }
+
+    /// <summary>The link is gone; with the last one the session ends. Takes leaf locks only.</summary>
+    public void Leave(IDeviceLink link)
+    {
+        lock (_lock)
+        {
+            if (!_links.Remove(link) || _links.Count > 0 || _reason is not null)
+            {
+                return;
+            }
+
+            _reason = CloseReason.Disconnected;
+        }
+
+        owner.Remove(this);
+        Ended = EndAsync(CloseReason.Disconnected);
+    }
+
+    /// <summary>The link that commands go to. One per identity: the older is detached as stolen (spec/device-amqp.md 4.5).</summary>
+    public CommandsLink? ExchangeCommands(CommandsLink? link) => Interlocked.Exchange(ref _commands, link);
+
+    /// <summary>Ends the link's place if it still has it.</summary>
+    public void ReleaseCommands(CommandsLink link) => Interlocked.CompareExchange(ref _commands, null, link);
+
+    /// <inheritdoc/>
+    public void Deliver(CommandDelivery delivery)
+    {
+        if (_commands is not { } link || !link.TryDeliver(delivery))
+        {
+            // It never left: back to the queue, uncounted. Not awaited: the actor's turn is what calls us.
+            _ = ReturnAsync(delivery.LockToken);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Close(CloseReason reason)
+    {
+        IDeviceLink[] links;
+        lock (_lock)
+        {
+            if (_reason is not null)
+            {
+                return;
+            }
+
+            _reason = reason;
+            links = [.. _links];
+            _links.Clear();
+        }
+
+        owner.Remove(this);
+        foreach (var link in links)
+        {
+            link.Detach(ToError(reason));
+        }
+
+        Ended = EndAsync(reason);
+    }
+
+    private static Error ToError(CloseReason reason) => reason is CloseReason.HubStopping or CloseReason.Forced
+        ? new Error(new Symbol("amqp:link:detach-forced")) { Description = "The hub recycles the link." }
+        : LinkRequest.ToError(ToFailure(reason));
+
+    private async Task EndAsync(CloseReason reason)
+    {
+        await Task.Yield(); // The engine may hold its locks.
+        try
+        {
+            await CommandsTail; // What the device said of its commands before it left counts.
+            if (Session is { } session)
+            {
+                await session.EndAsync(reason);
+            }
+        }
+        catch (Exception e)
+        {
+            Log.EndFailed(logger, e, Id.ToString());
+        }
+    }
+
+    private async Task ReturnAsync(Guid lockToken)
+    {
+        try
+        {
+            await Session!.SettleCommandAsync(lockToken, Settlement.Release);
+        }
+        catch (Exception e)
+        {
+            Log.ReturnFailed(logger, e, Id.ToString());
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(2232, LogLevel.Error, "The AMQP session of {DeviceId} did not end as it should")]
+        public static partial void EndFailed(ILogger logger, Exception exception, string deviceId);
+
+        [LoggerMessage(2233, LogLevel.Warning, "A command for {DeviceId} stays locked until its time is over: it could not be returned")]
+        public static partial void ReturnFailed(ILogger logger, Exception exception, string deviceId);
+    }
+}
+
+/// <summary>A link that lives on a <see cref="ConnectedDevice"/>. Compared by reference.</summary>
+internal interface IDeviceLink
+{
+    /// <summary>Closes the link. Must return at once and never throw.</summary>
+    void Detach(Error error);
+}

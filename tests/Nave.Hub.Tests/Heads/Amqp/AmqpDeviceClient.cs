@@ -1,0 +1,214 @@
+using System.Text;
+using Amqp;
+using Amqp.Framing;
+using Amqp.Types;
+using Nave.EventLog;
+using Nave.Hub.Devices;
+using Nave.Hub.Tests.Harness;
+using Nave.Protocol.Access;
+using Nave.Protocol.Identities;
+using Nave.Protocol.Messages;
+
+namespace Nave.Hub.Tests.Heads.Amqp;
+
+/// <summary>One AMQP connection to a <see cref="TestHub"/> without SASL, for devices and back ends alike.</summary>
+internal sealed class AmqpDeviceClient : IAsyncDisposable
+{
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly TestHub _hub;
+    private int _links;
+
+    private AmqpDeviceClient(TestHub hub, Connection connection)
+    {
+        _hub = hub;
+        Connection = connection;
+        Session = new Session(connection);
+    }
+
+    public Connection Connection { get; }
+
+    /// <summary>The first session.</summary>
+    public Session Session { get; }
+
+    public static async Task<AmqpDeviceClient> ConnectAsync(TestHub hub, string? user = null, string? password = null)
+    {
+        var factory = new ConnectionFactory();
+        factory.AMQP.HostName = hub.HostName;
+        var address = new Address("127.0.0.1", hub.Connection.Ports.Amqp!.Value, user, password, "/", "amqp");
+        return new AmqpDeviceClient(hub, await factory.CreateAsync(address).WaitAsync(Patience));
+    }
+
+    /// <summary>Connects and puts a token of the device's own.</summary>
+    public static async Task<AmqpDeviceClient> ConnectDeviceAsync(TestHub hub, DeviceIdentity device)
+    {
+        var client = await ConnectAsync(hub);
+        Assert.Equal(200, await client.PutTokenAsync(hub.DeviceToken(device)));
+        return client;
+    }
+
+    /// <summary>Connects and puts a token of a policy for the whole hub.</summary>
+    public static async Task<AmqpDeviceClient> ConnectPolicyAsync(TestHub hub, string policy)
+    {
+        var client = await ConnectAsync(hub);
+        Assert.Equal(200, await client.PutTokenAsync(hub.PolicyToken(policy)));
+        return client;
+    }
+
+    /// <summary>Puts a token and returns the status.</summary>
+    public async Task<int> PutTokenAsync(string token, string name = "whatever")
+    {
+        var number = Interlocked.Increment(ref _links);
+        var session = new Session(Connection);
+        var sender = new SenderLink(session, $"cbs-out{number}", "$cbs");
+        var replies = new EventReceiver(session, $"cbs-in{number}", new Attach { Source = new Source { Address = "$cbs" }, Target = new Target { Address = "cbs" } });
+        await replies.AttachedAsync();
+        replies.Grant(1);
+        var request = new Message
+        {
+            Properties = new Properties { MessageId = "put", ReplyTo = "cbs" },
+            ApplicationProperties = new ApplicationProperties
+            {
+                ["operation"] = "put-token", ["type"] = "servicebus.windows.net:sastoken", ["name"] = name,
+            },
+            BodySection = new AmqpValue { Value = token },
+        };
+        await sender.SendAsync(request).WaitAsync(Patience);
+        var reply = await replies.NextAsync();
+        await session.CloseAsync(Patience, null).WaitAsync(Patience);
+        return Assert.IsType<int>(reply.ApplicationProperties["status-code"]);
+    }
+
+    /// <summary>Attaches a sender and waits for the answer.</summary>
+    public async Task<TestSender> SenderAsync(string address, string? name = null, Session? session = null, Action<Attach>? change = null)
+    {
+        var sender = new TestSender(session ?? Session, name ?? $"sender{Interlocked.Increment(ref _links)}", address, change);
+        await sender.AttachedAsync();
+        return sender;
+    }
+
+    /// <summary>Attaches a receiver and waits for the answer. It has no credit yet.</summary>
+    public async Task<EventReceiver> ReceiverAsync(string address, Session? session = null, Action<Attach>? change = null)
+    {
+        var attach = new Attach { Source = new Source { Address = address }, Target = new Target() };
+        change?.Invoke(attach);
+        var receiver = new EventReceiver(session ?? Session, $"receiver{Interlocked.Increment(ref _links)}", attach);
+        await receiver.AttachedAsync();
+        return receiver;
+    }
+
+    /// <summary>Reads the events of a partition from its beginning.</summary>
+    public async Task<EventReceiver> EventsAsync(int partition = 0)
+    {
+        var receiver = await ReceiverAsync($"nave/ConsumerGroups/$Default/Partitions/{partition}");
+        receiver.Grant(10_000);
+        return receiver;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!Connection.IsClosed)
+        {
+            await Connection.CloseAsync(Patience, null).WaitAsync(Patience);
+        }
+    }
+}
+
+/// <summary>A sending link that knows whether it is open.</summary>
+internal sealed class TestSender
+{
+    private readonly TaskCompletionSource<Attach> _attached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<Error?> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public TestSender(Session session, string name, string address, Action<Attach>? change)
+    {
+        var attach = new Attach { Source = new Source(), Target = new Target { Address = address } };
+        change?.Invoke(attach);
+        Link = new SenderLink(session, name, attach, (_, answer) => _attached.TrySetResult(answer));
+        Link.AddClosedCallback((_, error) =>
+        {
+            _attached.TrySetResult(attach);
+            _closed.TrySetResult(error);
+        });
+    }
+
+    public SenderLink Link { get; }
+
+    public bool IsClosed => _closed.Task.IsCompleted;
+
+    public Task<Attach> AttachedAsync() => _attached.Task.WaitAsync(AmqpDeviceClient.Patience);
+
+    /// <summary>Sends and waits for the outcome; null is accepted.</summary>
+    public async Task<Error?> SendAsync(Message message)
+    {
+        try
+        {
+            await Link.SendAsync(message).WaitAsync(AmqpDeviceClient.Patience);
+            return null;
+        }
+        catch (AmqpException e)
+        {
+            return e.Error;
+        }
+    }
+
+    public Task<Error?> SendAsync(string body) => SendAsync(new Message { BodySection = new Data { Binary = Encoding.UTF8.GetBytes(body) } });
+
+    /// <summary>Waits until the server has detached the link and returns its error's condition.</summary>
+    public async Task<string> ClosedAsync()
+    {
+        var error = await _closed.Task.WaitAsync(AmqpDeviceClient.Patience);
+        Assert.NotNull(error);
+        return error.Condition;
+    }
+}
+
+/// <summary>What tests ask of a hub beside its ports.</summary>
+internal static class DeviceHub
+{
+    public static Task<TestHub> StartAsync(Action<global::Nave.Hub.Hosting.HubOptions>? configure = null) => TestHub.StartAsync(options =>
+    {
+        options.Events.Partitions = 1;
+        options.Access.ClockSkew = TimeSpan.Zero;
+        configure?.Invoke(options);
+    });
+
+    public static async Task<DeviceIdentity> CreateAsync(this TestHub hub, string device, string? module = null)
+    {
+        var id = new IdentityId(DeviceId.Parse(device), module is null ? null : ModuleId.Parse(module));
+        var outcome = await hub.Get<DeviceRegistry>().CreateAsync(new IdentityDraft(id), TestContext.Current.CancellationToken);
+        Assert.True(outcome.TryGet(out var identity, out var failure), failure?.ToString());
+        return identity;
+    }
+
+    public static async Task SetEnabledAsync(this TestHub hub, DeviceIdentity device, bool isEnabled)
+    {
+        var draft = new IdentityDraft(device.Id)
+        {
+            IsEnabled = isEnabled,
+            Authentication = new AuthenticationDraft
+            {
+                Type = "sas", PrimaryKey = device.Authentication.PrimaryKey, SecondaryKey = device.Authentication.SecondaryKey,
+            },
+        };
+        var outcome = await hub.Get<DeviceRegistry>().UpdateAsync(draft, ETagCondition.Any, TestContext.Current.CancellationToken);
+        Assert.True(outcome.TryGet(out _, out var failure), failure?.ToString());
+    }
+
+    public static string DeviceToken(this TestHub hub, DeviceIdentity device, TimeSpan? life = null) => SasToken.Mint(
+        hub.HostName + device.Id.ToPath(), device.Authentication.PrimaryKey!, TimeProvider.System.GetUtcNow() + (life ?? TimeSpan.FromHours(1)));
+
+    public static string PolicyToken(this TestHub hub, string policy, string path = "", TimeSpan? life = null) => SasToken.Mint(
+        hub.HostName + path, hub.PolicyKey(policy), TimeProvider.System.GetUtcNow() + (life ?? TimeSpan.FromHours(1)), policy);
+
+    public static string PolicyKey(this TestHub hub, string policy)
+    {
+        var text = hub.Connection.Policies[policy];
+        const string mark = "SharedAccessKey=";
+        return text[(text.IndexOf(mark, StringComparison.Ordinal) + mark.Length)..];
+    }
+
+    public static string Text(this Message message) => Encoding.UTF8.GetString((byte[])message.Body);
+
+    public static object? Annotation(this Message message, string name) => message.MessageAnnotations[new Symbol(name)];
+}

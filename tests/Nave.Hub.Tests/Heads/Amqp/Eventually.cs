@@ -1,0 +1,17 @@
+namespace Nave.Hub.Tests.Heads.Amqp;
+
+/// <summary>Waits for what comes to be true by itself and tells nobody.</summary>
+internal static class Eventually
+{
+    /// <summary>Looks every few milliseconds, for a bounded time.</summary>
+    public static async Task IsAsync(Func<bool> condition)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
+        for (var i = 0; i < 3000 && !condition(); i++)
+        {
+            await timer.WaitForNextTickAsync();
+        }
+
+        Assert.True(condition());
+    }
+}
