@@ -9,6 +9,7 @@ using Nave.EventLog;
 using Nave.Hub.Access;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
+using Nave.Hub.Heads;
 using Nave.Hub.Heads.Amqp;
 using Nave.Hub.Heads.Http;
 using Nave.Hub.Heads.Mqtt;
@@ -38,8 +39,10 @@ internal static class HubComposition
         ServiceApi.UsePaths(app);
         app.UseRouting();
         app.UseMiddleware<OperatorGate>();
+        app.UseWebSockets();
         HealthEndpoints.Map(app);
         OperatorEndpoints.Map(app);
+        app.MapWebSocketHeads();
         ServiceApi.Map(app);
         return app;
     }

@@ -3,18 +3,20 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Access;
+using Nave.Hub.Devices;
 
 namespace Nave.Hub.Heads.Http;
 
 /// <summary>
-/// The service API over HTTPS (spec/service-rest.md). Put together in three steps: services, then
+/// The service API and the device API over HTTPS (spec/service-rest.md, spec/device-http.md). Put together in three steps: services, then
 /// <see cref="UsePaths"/> before routing, then the routes.
 /// </summary>
 internal static class ServiceApi
 {
     public static IServiceCollection AddServiceApi(this IServiceCollection services) => services
         .AddSingleton<DeviceEndpoints>()
-        .AddSingleton<BulkEndpoints>();
+        .AddSingleton<BulkEndpoints>()
+        .AddSingleton<CommandEndpoints>();
 
     /// <summary>Reads the path of every request once. Must stand before <c>UseRouting</c>.</summary>
     public static void UsePaths(IApplicationBuilder app) => RequestPaths.Use(app);
@@ -30,6 +32,9 @@ internal static class ServiceApi
             services.GetRequiredService<ILogger<ServiceRoutes>>());
         services.GetRequiredService<DeviceEndpoints>().Map(routes);
         services.GetRequiredService<BulkEndpoints>().Map(routes);
+        services.GetRequiredService<CommandEndpoints>().Map(routes);
+        DeviceMessageEndpoints.Map(new DeviceRoutes(
+            routes, services.GetRequiredService<AccessControl>(), services.GetRequiredService<DeviceSessions>()));
         UnbuiltRoutes.Map(routes);
     }
 }

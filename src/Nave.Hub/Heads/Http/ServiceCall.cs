@@ -30,13 +30,13 @@ internal readonly struct ServiceCall(HttpContext context)
     {
         id = default;
         failure = HubFailures.ArgumentInvalid.Saying($"An id has {IdentityText.Rule}.");
-        if (!DeviceId.TryParse(RouteText("id"), out var device))
+        if (!DeviceId.TryParse(Route("id"), out var device))
         {
             return false;
         }
 
         ModuleId? module = null;
-        if (RouteText("moduleId") is { } text)
+        if (Route("moduleId") is { } text)
         {
             if (!ModuleId.TryParse(text, out var parsed))
             {
@@ -51,9 +51,28 @@ internal readonly struct ServiceCall(HttpContext context)
         return true;
     }
 
-    /// <summary>Reads a JSON body of at most so many bytes; takes no more memory than that whatever the client says or sends.</summary>
+    /// <summary>Reads a JSON body of at most so many bytes.</summary>
     public async ValueTask<Outcome<T>> ReadAsync<T>(JsonTypeInfo<T> type, int maxBytes)
         where T : class
+    {
+        if (!(await ReadBytesAsync(maxBytes)).TryGet(out var body, out var failure))
+        {
+            return failure;
+        }
+
+        try
+        {
+            var value = JsonSerializer.Deserialize(body, type);
+            return value is null ? HubFailures.FormatError : value;
+        }
+        catch (JsonException)
+        {
+            return HubFailures.FormatError;
+        }
+    }
+
+    /// <summary>Reads a body of at most so many bytes; takes no more memory than that whatever the client says or sends.</summary>
+    public async ValueTask<Outcome<byte[]>> ReadBytesAsync(int maxBytes)
     {
         var request = Context.Request;
         if (request.ContentLength > maxBytes)
@@ -74,16 +93,10 @@ internal readonly struct ServiceCall(HttpContext context)
             body.Write(buffer.AsSpan(0, count));
         }
 
-        try
-        {
-            var value = JsonSerializer.Deserialize(body.GetBuffer().AsSpan(0, (int)body.Length), type);
-            return value is null ? HubFailures.FormatError : value;
-        }
-        catch (JsonException)
-        {
-            return HubFailures.FormatError;
-        }
+        return body.ToArray();
     }
 
-    private string? RouteText(string name) => Context.GetRouteValue(name) as string;
+    /// <summary>A value of the route, or null.</summary>
+    public string? Route(string name) => Context.GetRouteValue(name) as string;
+
 }

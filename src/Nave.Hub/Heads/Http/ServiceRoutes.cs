@@ -20,8 +20,12 @@ internal delegate ValueTask<ServiceAnswer> ServiceHandler(ServiceCall call);
 internal sealed partial class ServiceRoutes(IEndpointRouteBuilder endpoints, AccessControl access, TimeProvider time, ILogger<ServiceRoutes> logger)
 {
     /// <summary>Maps a route for whoever has the right.</summary>
-    public void Map(string verb, string pattern, AccessRights right, ServiceHandler handler) =>
-        endpoints.MapMethods(pattern, [verb], context => RunAsync(context, right, handler));
+    public void Map(string verb, string pattern, AccessRights right, ServiceHandler handler) => MapChecked(
+        verb, pattern, async call => await CheckAsync(call.Context, right) is { } refusal ? refusal : await handler(call));
+
+    /// <summary>Maps a route whose handler checks the credential itself; the api-version and the answer are seen to here.</summary>
+    public void MapChecked(string verb, string pattern, ServiceHandler handler) =>
+        endpoints.MapMethods(pattern, [verb], context => RunAsync(context, handler));
 
     /// <summary>Maps a route that answers everybody the same.</summary>
     public void MapOpen(string verb, string pattern, HubFailure failure) =>
@@ -30,12 +34,16 @@ internal sealed partial class ServiceRoutes(IEndpointRouteBuilder endpoints, Acc
     /// <summary>Maps what nothing else matches.</summary>
     public void MapRest(HubFailure failure) => endpoints.MapFallback("{*path}", context => WriteAsync(context, failure));
 
-    private async Task RunAsync(HttpContext context, AccessRights right, ServiceHandler handler)
+    private async Task RunAsync(HttpContext context, ServiceHandler handler)
     {
         try
         {
-            var refusal = await CheckAsync(context, right);
-            await WriteAsync(context, refusal is not null ? refusal : await handler(new ServiceCall(context)));
+            // spec/service-rest.md 1: any value is served, so that no client is too old or too new; only a missing one is refused.
+            await WriteAsync(
+                context,
+                string.IsNullOrWhiteSpace(context.Request.Query["api-version"])
+                    ? HubFailures.InvalidProtocolVersion
+                    : await handler(new ServiceCall(context)));
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
@@ -58,12 +66,6 @@ internal sealed partial class ServiceRoutes(IEndpointRouteBuilder endpoints, Acc
 
     private async ValueTask<HubFailure?> CheckAsync(HttpContext context, AccessRights right)
     {
-        // spec/service-rest.md 1: any value is served, so that no client is too old or too new; only a missing one is refused.
-        if (string.IsNullOrWhiteSpace(context.Request.Query["api-version"]))
-        {
-            return HubFailures.InvalidProtocolVersion;
-        }
-
         var token = context.Request.Headers[HeaderNames.Authorization].ToString();
         var refusal = token.Length == 0 ? HubFailures.Unauthorized.Because("no Authorization header")
             : !(await access.AdmitTokenAsync(token, eventHubsSigning: false, context.Connection.RemoteIpAddress, context.RequestAborted))

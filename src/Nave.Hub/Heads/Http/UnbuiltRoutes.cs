@@ -21,11 +21,6 @@ internal static class UnbuiltRoutes
         (HttpMethods.Post, "/twins/{id}/methods", AccessRights.ServiceConnect),
         (HttpMethods.Post, "/twins/{id}/modules/{moduleId}/methods", AccessRights.ServiceConnect),
         (HttpMethods.Post, "/devices/query", AccessRights.ServiceConnect),
-        (HttpMethods.Post, "/devices/{id}/messages/deviceBound", AccessRights.ServiceConnect),
-        (HttpMethods.Delete, "/devices/{id}/commands", AccessRights.ServiceConnect),
-        (HttpMethods.Get, "/messages/serviceBound/feedback", AccessRights.ServiceConnect),
-        (HttpMethods.Delete, "/messages/serviceBound/feedback/{lockToken}", AccessRights.ServiceConnect),
-        (HttpMethods.Post, "/messages/serviceBound/feedback/{lockToken}/abandon", AccessRights.ServiceConnect),
         (HttpMethods.Post, "/jobs/create", AccessRights.RegistryWrite),
         (HttpMethods.Get, "/jobs", AccessRights.RegistryRead),
         (HttpMethods.Get, "/jobs/{jobId}", AccessRights.RegistryRead),
@@ -49,11 +44,6 @@ internal static class UnbuiltRoutes
     // Devices' own routes (spec/device-http.md): the refusal is the same for everybody and says nothing of any device.
     private static readonly (string Verb, string Pattern)[] Device =
     [
-        (HttpMethods.Post, "/devices/{id}/messages/events"),
-        (HttpMethods.Post, "/devices/{id}/modules/{moduleId}/messages/events"),
-        (HttpMethods.Get, "/devices/{id}/messages/deviceBound"),
-        (HttpMethods.Delete, "/devices/{id}/messages/deviceBound/{lockToken}"),
-        (HttpMethods.Post, "/devices/{id}/messages/deviceBound/{lockToken}/abandon"),
         (HttpMethods.Get, "/devices/{id}/files/{**path}"),
         (HttpMethods.Post, "/devices/{id}/files"),
         (HttpMethods.Post, "/devices/{id}/files/notifications"),

@@ -1,0 +1,52 @@
+using Microsoft.Net.Http.Headers;
+using Nave.Hub.Access;
+using Nave.Hub.Devices;
+
+namespace Nave.Hub.Heads.Http;
+
+/// <summary>Answers one request of an admitted device.</summary>
+internal delegate ValueTask<ServiceAnswer> DeviceHandler(ServiceCall call, DeviceSession session);
+
+/// <summary>
+/// Maps the routes that devices use: each request is admitted by itself, with a token or a client certificate, as the
+/// device that its path names, and gets a session that never takes the connection's place (design.md 2).
+/// </summary>
+internal sealed class DeviceRoutes(ServiceRoutes routes, AccessControl access, DeviceSessions sessions)
+{
+    /// <summary>Maps a route whose <c>{id}</c>, and <c>{moduleId}</c> where it has one, is the identity to be admitted.</summary>
+    public void Map(string verb, string pattern, DeviceHandler handler) =>
+        routes.MapChecked(verb, pattern, call => AdmitAsync(call, handler));
+
+    private async ValueTask<ServiceAnswer> AdmitAsync(ServiceCall call, DeviceHandler handler)
+    {
+        if (!call.TryReadIdentity(out var id, out var failure))
+        {
+            return failure;
+        }
+
+        var context = call.Context;
+        var token = context.Request.Headers[HeaderNames.Authorization].ToString();
+        var proof = new DeviceProof(
+            token.Length == 0 ? null : token,
+            await context.Connection.GetClientCertificateAsync(call.Stopping),
+            Chain: null,
+            context.Connection.RemoteIpAddress);
+        var admitted = await access.AdmitDeviceAsync(id, proof, call.Stopping);
+        return admitted.TryGet(out var grant, out failure)
+            ? await handler(call, sessions.OpenForRequest(new SessionRequest(grant, DeviceProtocol.Https, NoChannel.Instance)))
+            : failure;
+    }
+
+    /// <summary>An HTTP request is never called back.</summary>
+    private sealed class NoChannel : IDeviceChannel
+    {
+        public static NoChannel Instance { get; } = new();
+
+        public void Deliver(Commands.CommandDelivery delivery) => throw new InvalidOperationException("A request is answered, not called.");
+
+        public void Close(CloseReason reason)
+        {
+            // Nothing stays open that could be closed.
+        }
+    }
+}
