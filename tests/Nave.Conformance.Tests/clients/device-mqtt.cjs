@@ -311,7 +311,7 @@ async function rows() {
     const peer = await accepted(device);
     const event = await sent(peer, eventsOf(device)
       + '%24.mid=mid%201%2F%C3%A9&%24.cid=cid&%24.uid=user&%24.to=there&%24.ct=application%2Fjson&%24.ce=utf-8&%24.exp=2030-01-01T00%3A00%3A00.000Z'
-      + '&$.ctime=2026-01-01T00:00:00Z&$.ifid=urn%3Aif%3A1&%24.sub=comp1&$.on=out&$.schema=s&p%201=v%2F1%26%3D%C3%A9%25&plus=1+1&empty=');
+      + '&$.ctime=2026-01-01T00:00:00Z&$.ifid=urn%3Aif%3A1&%24.sub=comp1&$.on=out&$.schema=s&p%201=v%2F1%26%3D%C3%A9%25&plus=1%2B1&empty=');
     peer.end();
     expect(event.properties, {
       'p 1': 'v/1&=é%', plus: '1+1', empty: '', 'iothub-creation-time-utc': '2026-01-01T00:00:00Z', 'iothub-outputname': 'out', 'iothub-message-schema': 's',
