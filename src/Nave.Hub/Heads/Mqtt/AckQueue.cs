@@ -30,17 +30,8 @@ internal sealed class AckQueue(MqttWriter writer, MqttChannel channel, MqttSigna
     private int _isQueued;
     private TaskCompletionSource? _room;
 
-    /// <summary>Whether a further entry must wait.</summary>
-    public bool IsFull
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _count >= limit;
-            }
-        }
-    }
+    /// <summary>Whether a further entry must wait. For the loop, which alone adds: meanwhile there can only be more room.</summary>
+    public bool IsFull => Volatile.Read(ref _count) >= limit;
 
     /// <summary>Acknowledges when the position is committed.</summary>
     /// <param name="packetId">Of the PUBLISH.</param>
