@@ -34,7 +34,7 @@ internal static class EventsRedirect
             link.AddClosedCallback((_, error) => redirected.TrySetResult(error));
             link.SetCredit(1);
             var error = await redirected.Task.WaitAsync(Timeout, time);
-            return error?.Condition == new Symbol("amqp:link:redirect") && error.Info is { } info
+            return error?.Condition?.ToString() is "amqp:link:redirect" && error.Info is { } info
                 ? new ConnectionString
                 {
                     HostName = info[new Symbol("hostname")]?.ToString() ?? service.Host,

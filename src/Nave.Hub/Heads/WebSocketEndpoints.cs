@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Nave.Hub.Heads;
 
@@ -23,10 +24,11 @@ internal static class WebSocketEndpoints
         return routes;
     }
 
-    private static async Task ServeAsync(HttpContext context, IEnumerable<IWebSocketHead> heads, TimeProvider time)
+    // A plain request delegate: binding parameters by reflection would cost the start-up its time.
+    private static async Task ServeAsync(HttpContext context)
     {
         var asked = context.WebSockets.WebSocketRequestedProtocols;
-        var head = heads.FirstOrDefault(candidate => asked.Contains(candidate.SubProtocol, StringComparer.OrdinalIgnoreCase));
+        var head = context.RequestServices.GetServices<IWebSocketHead>().FirstOrDefault(candidate => asked.Contains(candidate.SubProtocol, StringComparer.OrdinalIgnoreCase));
         if (!context.WebSockets.IsWebSocketRequest || head is null)
         {
             context.Response.StatusCode = StatusCodes.Status400BadRequest;
@@ -39,6 +41,6 @@ internal static class WebSocketEndpoints
             SubProtocol = asked.First(name => string.Equals(name, head.SubProtocol, StringComparison.OrdinalIgnoreCase)),
             KeepAliveInterval = TimeSpan.Zero,
         });
-        await WebSocketTransport.RunAsync(socket, (pipe, closed) => head.ServeAsync(pipe, context, closed), time);
+        await WebSocketTransport.RunAsync(socket, (pipe, closed) => head.ServeAsync(pipe, context, closed), context.RequestServices.GetRequiredService<TimeProvider>());
     }
 }

@@ -33,10 +33,12 @@ internal static class HubComposition
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = stores.Data.Root });
         AddSurroundings(builder.Services, options, surroundings, stores, names);
         AddFeatures(builder.Services, options, names);
+        builder.Services.AddMetricsExport(options, surroundings);
         AddPorts(builder);
 
         var app = builder.Build();
         ServiceApi.UsePaths(app);
+        app.UseWebSockets();
         app.UseRouting();
         app.UseMiddleware<OperatorGate>();
         app.UseWebSockets();

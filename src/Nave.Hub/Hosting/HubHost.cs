@@ -1,6 +1,8 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Nave.Hub.Devices;
+using Nave.Hub.Heads.Amqp;
 using Nave.Hub.Monitoring;
 
 namespace Nave.Hub.Hosting;
@@ -91,6 +93,10 @@ public sealed partial class HubHost : IAsyncDisposable
         _health.Stopping();
         using (var deadline = new CancellationTokenSource(ConnectionsTimeout))
         {
+            // Announced first: who connects from here on is refused, and the heads let nothing in any more.
+            _app.Lifetime.StopApplication();
+            Services.GetRequiredService<DeviceSessions>().CloseAll(CloseReason.HubStopping);
+            Services.GetRequiredService<AmqpHead>().Stop();
             await _app.StopAsync(deadline.Token);
         }
 
