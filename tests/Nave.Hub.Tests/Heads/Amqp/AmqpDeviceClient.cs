@@ -1,13 +1,14 @@
+using System.Collections.Concurrent;
+using System.Reflection;
 using System.Text;
 using Amqp;
 using Amqp.Framing;
+using Amqp.Handler;
 using Amqp.Types;
-using Nave.EventLog;
 using Nave.Hub.Devices;
 using Nave.Hub.Tests.Harness;
 using Nave.Protocol.Access;
 using Nave.Protocol.Identities;
-using Nave.Protocol.Messages;
 
 namespace Nave.Hub.Tests.Heads.Amqp;
 
@@ -17,11 +18,13 @@ internal sealed class AmqpDeviceClient : IAsyncDisposable
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private readonly TestHub _hub;
+    private readonly AnswerWatch _answers;
     private int _links;
 
-    private AmqpDeviceClient(TestHub hub, Connection connection)
+    private AmqpDeviceClient(TestHub hub, Connection connection, AnswerWatch answers)
     {
         _hub = hub;
+        _answers = answers;
         Connection = connection;
         Session = new Session(connection);
     }
@@ -35,8 +38,10 @@ internal sealed class AmqpDeviceClient : IAsyncDisposable
     {
         var factory = new ConnectionFactory();
         factory.AMQP.HostName = hub.HostName;
+        factory.AMQP.MaxSessionsPerConnection = 1000;
+        var answers = new AnswerWatch();
         var address = new Address("127.0.0.1", hub.Connection.Ports.Amqp!.Value, user, password, "/", "amqp");
-        return new AmqpDeviceClient(hub, await factory.CreateAsync(address).WaitAsync(Patience));
+        return new AmqpDeviceClient(hub, await factory.CreateAsync(address, answers).WaitAsync(Patience), answers);
     }
 
     /// <summary>Connects and puts a token of the device's own.</summary>
@@ -56,27 +61,45 @@ internal sealed class AmqpDeviceClient : IAsyncDisposable
     }
 
     /// <summary>Puts a token and returns the status.</summary>
-    public async Task<int> PutTokenAsync(string token, string name = "whatever")
+    public async Task<int> PutTokenAsync(string token) => (await PutTokensAsync([token]))[0];
+
+    /// <summary>Puts tokens over one pair of links and returns their statuses.</summary>
+    public async Task<int[]> PutTokensAsync(IReadOnlyList<string> tokens)
     {
         var number = Interlocked.Increment(ref _links);
         var session = new Session(Connection);
         var sender = new SenderLink(session, $"cbs-out{number}", "$cbs");
         var replies = new EventReceiver(session, $"cbs-in{number}", new Attach { Source = new Source { Address = "$cbs" }, Target = new Target { Address = "cbs" } });
         await replies.AttachedAsync();
-        replies.Grant(1);
-        var request = new Message
+        replies.Grant(tokens.Count);
+        var statuses = new int[tokens.Count];
+        for (var i = 0; i < statuses.Length; i++)
         {
-            Properties = new Properties { MessageId = "put", ReplyTo = "cbs" },
-            ApplicationProperties = new ApplicationProperties
+            var request = new Message
             {
-                ["operation"] = "put-token", ["type"] = "servicebus.windows.net:sastoken", ["name"] = name,
-            },
-            BodySection = new AmqpValue { Value = token },
-        };
-        await sender.SendAsync(request).WaitAsync(Patience);
-        var reply = await replies.NextAsync();
+                Properties = new Properties { MessageId = $"put{i}", ReplyTo = "cbs" },
+                ApplicationProperties = new ApplicationProperties
+                {
+                    ["operation"] = "put-token", ["type"] = "servicebus.windows.net:sastoken", ["name"] = "whatever",
+                },
+                BodySection = new AmqpValue { Value = tokens[i] },
+            };
+            await sender.SendAsync(request).WaitAsync(Patience);
+            statuses[i] = Assert.IsType<int>((await replies.NextAsync()).ApplicationProperties["status-code"]);
+        }
+
         await session.CloseAsync(Patience, null).WaitAsync(Patience);
-        return Assert.IsType<int>(reply.ApplicationProperties["status-code"]);
+        return statuses;
+    }
+
+    /// <summary>Tells the hub what became of a delivery without settling it, and waits for the hub's settled answer.</summary>
+    public async Task<DeliveryState> SettleSecondAsync(Message message, DeliveryState state)
+    {
+        // The library's own client always settles first.
+        var answer = _answers.Expect(message);
+        var delivery = typeof(Message).GetProperty("Delivery", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(message);
+        typeof(Session).GetMethod("DisposeDelivery", BindingFlags.Instance | BindingFlags.NonPublic)!.Invoke(Session, [true, delivery, state, false]);
+        return await answer.WaitAsync(Patience);
     }
 
     /// <summary>Attaches a sender and waits for the answer.</summary>
@@ -110,6 +133,26 @@ internal sealed class AmqpDeviceClient : IAsyncDisposable
         if (!Connection.IsClosed)
         {
             await Connection.CloseAsync(Patience, null).WaitAsync(Patience);
+        }
+    }
+}
+
+/// <summary>Hears the settled dispositions of received deliveries.</summary>
+internal sealed class AnswerWatch : IHandler
+{
+    private readonly ConcurrentDictionary<Message, TaskCompletionSource<DeliveryState>> _expected = new();
+
+    public Task<DeliveryState> Expect(Message message) =>
+        _expected.GetOrAdd(message, _ => new TaskCompletionSource<DeliveryState>(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+
+    public bool CanHandle(EventId id) => id is EventId.DeliveryStateChanged;
+
+    public void Handle(Event protocolEvent)
+    {
+        var delivery = (IDelivery)protocolEvent.Context;
+        if (delivery.Settled && _expected.TryRemove(delivery.Message, out var waiting))
+        {
+            waiting.SetResult(delivery.State);
         }
     }
 }
