@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Nave.Hub.Devices;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
@@ -59,6 +60,10 @@ internal sealed record BulkRequestItem
     public string? ModuleId { get; init; }
 
     public string? ETag { get; init; }
+
+    /// <summary>The same as a device's JSON spells it: Node sends back the objects that it got.</summary>
+    [JsonPropertyName("etag")]
+    public string? DeviceETag { get; init; }
 
     public string? ImportMode { get; init; }
 
@@ -123,7 +128,7 @@ internal sealed record BulkRequestItem
                 ManagedBy = ManagedBy,
             },
             ReadMode()!.Value,
-            ETag);
+            ETag ?? DeviceETag);
     }
 
     private bool IsTwinMode => ImportMode?.ToLowerInvariant() is "updatetwin" or "updatetwinifmatchetag";

@@ -25,6 +25,17 @@ public sealed class BulkEndpointsTests : IAsyncLifetime
         Assert.Equal(2, (await _hub.GetAsync("/devices")).Json.AsArray().Count);
     }
 
+    [Theory]
+    [InlineData("eTag")]
+    [InlineData("etag")]
+    [Conformance("service-rest", 9)]
+    public async Task The_etag_is_read_in_both_spellings(string member)
+    {
+        var etag = (await _hub.PutAsync("/devices/a", "{}")).AssertOk()["etag"];
+
+        (await _hub.PostAsync("/devices", $$"""[{"id":"a","importMode":"UpdateIfMatchETag","{{member}}":"{{etag}}"}]""")).AssertOk();
+    }
+
     [Fact]
     [Conformance("service-rest", 9)]
     public async Task Every_mode_that_node_sends_does_its_work()
