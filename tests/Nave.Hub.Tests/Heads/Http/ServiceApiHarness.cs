@@ -8,10 +8,14 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Nave.EventLog;
 using Nave.Hub.Access;
+using Nave.Hub.Commands;
 using Nave.Hub.Devices;
 using Nave.Hub.Heads.Http;
+using Nave.Hub.Telemetry;
 using Nave.Hub.Tests.Harness;
+using Nave.Hub.Tests.Heads.Mqtt;
 using Nave.Protocol.Access;
 using Nave.Storage;
 using Nave.Storage.Keys;
@@ -55,7 +59,8 @@ internal sealed class ServiceApiHarness : IAsyncDisposable
         var directory = new TempDirectory();
         var log = new TestLog();
         var database = HubDatabase.Open(
-            new SqliteDialect(directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part, AccessSchema.Part], TimeProvider.System, NullLogger<HubDatabase>.Instance);
+            new SqliteDialect(directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part, AccessSchema.Part, CommandStore.Schema], TimeProvider.System, NullLogger<HubDatabase>.Instance);
+        var streams = new TelemetryStreams(1);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Logging.AddProvider(log).SetMinimumLevel(LogLevel.Trace);
         builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0");
@@ -68,6 +73,11 @@ internal sealed class ServiceApiHarness : IAsyncDisposable
             .AddSingleton(new HubNames(Host, []))
             .AddRegistry()
             .AddAccess()
+            .AddCommands()
+            .AddDevices()
+            .AddSingleton(streams)
+            .AddSingleton<IEventLog>(new HeldLog(streams.Telemetry))
+            .AddSingleton<TelemetryPipeline>()
             .AddServiceApi();
         var app = builder.Build();
         ServiceApi.UsePaths(app);
