@@ -1,0 +1,64 @@
+using System.CommandLine;
+
+namespace Nave.Cli.Tests;
+
+public sealed class ToolTests
+{
+    [Theory]
+    [InlineData("up --data d --host a --host b --bind 127.0.0.2 --config c.yaml --dev")]
+    [InlineData("up --https-port 8443 --set Events:Partitions=8 --log json")]
+    [InlineData("demo")]
+    [InlineData("device create pump --primary-key a --secondary-key b")]
+    [InlineData("device list --json --data d")]
+    [InlineData("module create pump motor")]
+    [InlineData("connection-string pump --module motor")]
+    [InlineData("connection-string --events --json")]
+    [InlineData("token pump --ttl 5m --policy device")]
+    [InlineData("policy create gateway --rights DeviceConnect --devices a-* --addresses 10.0.0.0/8")]
+    [InlineData("policy roll gateway primary")]
+    [InlineData("ca add plant ca.pem --verified")]
+    [InlineData("consumer-group create reports")]
+    [InlineData("events monitor --device a-* --property k=v --from start --count 3 --json")]
+    [InlineData("simulate --devices 5 --rate 10 --duration 5s")]
+    [InlineData("health --login HostName=h;SharedAccessKeyName=p;SharedAccessKey=a2V5")]
+    public void What_the_documentation_shows_is_understood(string line) => Assert.Empty(Parse(line).Errors);
+
+    [Theory]
+    [InlineData("device create")]
+    [InlineData("device create a/b")]
+    [InlineData("device create pump --primary-key a --ca-signed")]
+    [InlineData("device update pump --enabled --disabled")]
+    [InlineData("policy roll gateway third")]
+    [InlineData("simulate --devices 0")]
+    [InlineData("simulate --rate 0")]
+    [InlineData("up --colour red")]
+    [InlineData("nothing")]
+    public async Task Wrong_usage_is_exit_code_2(string line)
+    {
+        Assert.NotEmpty(Parse(line).Errors);
+        Assert.Equal(Tool.WrongUsage, await Tool.RunAsync(line.Split(' ')));
+    }
+
+    [Fact]
+    public async Task Without_a_hub_a_command_fails_with_1() =>
+        Assert.Equal(Tool.Failed, await Tool.RunAsync(["health", "--data", "/nowhere"]));
+
+    [Fact]
+    public async Task A_login_that_is_no_connection_string_is_wrong_usage() =>
+        Assert.Equal(Tool.WrongUsage, await Tool.RunAsync(["health", "--login", "HostName=h"]));
+
+    [Fact]
+    public void Every_command_and_option_says_what_it_is()
+    {
+        var silent = Commands(Tool.BuildRoot())
+            .SelectMany(command => command.Options.Cast<Symbol>().Concat(command.Arguments).Append(command))
+            .Where(symbol => string.IsNullOrWhiteSpace(symbol.Description))
+            .Select(symbol => symbol.Name);
+
+        Assert.Empty(silent);
+    }
+
+    private static IEnumerable<Command> Commands(Command command) => command.Subcommands.SelectMany(Commands).Prepend(command);
+
+    private static ParseResult Parse(string line) => Tool.BuildRoot().Parse(line.Split(' '));
+}
