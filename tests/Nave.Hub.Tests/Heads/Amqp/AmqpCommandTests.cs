@@ -1,5 +1,4 @@
 using Amqp.Framing;
-using Amqp.Types;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
 using Nave.Hub.Tests.Harness;
@@ -36,7 +35,12 @@ public sealed class AmqpCommandTests : IAsyncLifetime
     {
         await QueueAsync(new MessageProperties
         {
-            MessageId = "cmd-1", CorrelationId = "c", UserId = "me", ContentType = "text/plain", ContentEncoding = "utf-8", Application = [new("colour", "grün")],
+            MessageId = "cmd-1",
+            CorrelationId = "c",
+            UserId = "me",
+            ContentType = "text/plain",
+            ContentEncoding = "utf-8",
+            Application = [new("colour", "grün")],
         });
         var receiver = await _client.ReceiverAsync(Address);
         receiver.Grant(10);

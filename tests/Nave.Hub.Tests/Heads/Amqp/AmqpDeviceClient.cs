@@ -80,7 +80,9 @@ internal sealed class AmqpDeviceClient : IAsyncDisposable
                 Properties = new Properties { MessageId = $"put{i}", ReplyTo = "cbs" },
                 ApplicationProperties = new ApplicationProperties
                 {
-                    ["operation"] = "put-token", ["type"] = "servicebus.windows.net:sastoken", ["name"] = "whatever",
+                    ["operation"] = "put-token",
+                    ["type"] = "servicebus.windows.net:sastoken",
+                    ["name"] = "whatever",
                 },
                 BodySection = new AmqpValue { Value = tokens[i] },
             };
@@ -231,7 +233,9 @@ internal static class DeviceHub
             IsEnabled = isEnabled,
             Authentication = new AuthenticationDraft
             {
-                Type = "sas", PrimaryKey = device.Authentication.PrimaryKey, SecondaryKey = device.Authentication.SecondaryKey,
+                Type = "sas",
+                PrimaryKey = device.Authentication.PrimaryKey,
+                SecondaryKey = device.Authentication.SecondaryKey,
             },
         };
         var outcome = await hub.Get<DeviceRegistry>().UpdateAsync(draft, ETagCondition.Any, TestContext.Current.CancellationToken);

@@ -1,6 +1,5 @@
 using Amqp;
 using Nave.Hub.Devices;
-using Nave.Hub.Tests.Harness;
 using Nave.Tests;
 
 namespace Nave.Hub.Tests.Heads.Amqp;
