@@ -144,20 +144,34 @@ internal static class DemoCommand
         EventsClient reader, Task sending, SimulationTally tally, Action<ReceivedEvent> show, CancellationToken end)
     {
         long read = 0;
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(end);
+        var watching = StopWhenSentAsync();
         try
         {
-            await foreach (var next in reader.ReadAsync("$Default", reader.Partitions, EventStart.Beginning, TimeProvider.System, end))
+            await foreach (var next in reader.ReadAsync("$Default", reader.Partitions, EventStart.Beginning, TimeProvider.System, enough.Token))
             {
                 show(next);
-                if (++read >= tally.Sent && sending.IsCompleted)
+                if (Interlocked.Increment(ref read) >= tally.Sent && sending.IsCompleted)
                 {
-                    return;
+                    break;
                 }
             }
         }
-        catch (OperationCanceledException) when (end.IsCancellationRequested)
+        catch (OperationCanceledException) when (enough.IsCancellationRequested)
         {
-            // Said in the summary: fewer read than acknowledged.
+            // All is read, or the time is up: the summary says which.
+        }
+
+        await watching;
+
+        // The last event may come before the last acknowledgement: then nothing more will wake the loop.
+        async Task StopWhenSentAsync()
+        {
+            await sending;
+            if (Interlocked.Read(ref read) >= tally.Sent)
+            {
+                await enough.CancelAsync();
+            }
         }
     }
 
