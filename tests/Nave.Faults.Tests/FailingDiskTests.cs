@@ -136,6 +136,31 @@ public sealed class FailingDiskTests
     }
 
     [Fact]
+    public async Task A_segment_that_was_begun_in_vain_and_could_not_be_deleted_is_no_part_of_the_log()
+    {
+        var log = await OpenAsync();
+        await log.CommitAsync(P0, Text("before"));
+        _disk.FailAt(LogStep.SyncFrame, _disk.Visits[LogStep.SyncFrame] + 1);
+        _disk.FailAt(LogStep.SyncSegmentName, _disk.Visits[LogStep.SyncSegmentName] + 1);
+        _disk.FailAt(LogStep.Delete, 1);
+        _disk.FailAt(LogStep.Delete, 2);
+        await log.AppendAsync(P0, Text("refused"));
+        await FaultAsync();
+        await FaultAsync();
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await RecoveredAsync();
+        await log.CommitAsync(P0, Text("after"));
+        await log.DisposeAsync();
+        Assert.Contains("000000000002.log", _disk.List());
+
+        await using var again = await OpenAsync();
+
+        Assert.DoesNotContain("000000000002.log", _disk.List());
+        Assert.Contains(_logger.Entries, entry => entry.Id == 6020);
+        Assert.Equal(["before", "after"], await ReadAsync(again));
+    }
+
+    [Fact]
     public async Task A_full_disk_refuses_records_in_words_and_readers_go_on()
     {
         _disk.FreeBytes = 3 << 20;

@@ -86,8 +86,9 @@ public sealed class RetentionTests : IAsyncDisposable
         _test.Time.AdjustTime(_test.Time.GetUtcNow().AddYears(10));
         _test.Time.Advance(TimeSpan.FromSeconds(61));
 
+        // One segment of six is gone, for readers as on disk.
         Assert.Equal("000000000002.log", _test.SegmentFiles.First());
-        Assert.NotEmpty(await log.ReadAllAsync(P0));
+        Assert.InRange(log.GetState(P0).FirstSequenceNumber, 1, log.GetState(P0).NextSequenceNumber / 4);
     }
 
     [Fact]
