@@ -13,7 +13,7 @@ internal sealed class PolicyTable(TimeProvider time, string eventHubName = "nave
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, (string Key, AccessRights Rights)> _policies = new(StringComparer.OrdinalIgnoreCase);
-    private readonly HashSet<ILiveAccess> _watched = [];
+    private readonly List<Registration> _watched = [];
 
     /// <summary>Adds a policy.</summary>
     /// <returns>Its key.</returns>
@@ -50,12 +50,13 @@ internal sealed class PolicyTable(TimeProvider time, string eventHubName = "nave
 
     public IDisposable Watch(ILiveAccess live)
     {
+        var registration = new Registration(this, live);
         lock (_lock)
         {
-            _watched.Add(live);
+            _watched.Add(registration);
         }
 
-        return new Registration(this, live);
+        return registration;
     }
 
     private Outcome<AccessGrant> Admit(string text)
@@ -84,26 +85,28 @@ internal sealed class PolicyTable(TimeProvider time, string eventHubName = "nave
 
     private void Revoke(Func<AccessGrant, bool> isOver, CloseReason reason)
     {
-        ILiveAccess[] over;
+        Registration[] over;
         lock (_lock)
         {
-            over = [.. _watched.Where(live => isOver(live.Grant))];
-            _watched.ExceptWith(over);
+            over = [.. _watched.Where(watch => isOver(watch.Live.Grant))];
+            _watched.RemoveAll(over.Contains);
         }
 
-        foreach (var live in over)
+        foreach (var watch in over)
         {
-            live.Revoke(reason);
+            watch.Live.Revoke(reason);
         }
     }
 
     private sealed class Registration(PolicyTable table, ILiveAccess live) : IDisposable
     {
+        public ILiveAccess Live => live;
+
         public void Dispose()
         {
             lock (table._lock)
             {
-                table._watched.Remove(live);
+                table._watched.Remove(this);
             }
         }
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography.X509Certificates;
 using System.Threading.Channels;
 using Amqp;
@@ -10,11 +11,14 @@ namespace Nave.Hub.Heads.Amqp;
 /// The AMQP engine with everything of its own switched off that does not fit a hub: listener, SASL, link names per
 /// container. Connections come in through <see cref="Begin"/>, links go out to their connection.
 /// </summary>
-internal sealed class AmqpContainer : IContainer, IDisposable
+[SuppressMessage("Design", "CA1001", Justification = "A provider that only waits; it lives as long as the program.")]
+internal sealed class AmqpContainer : IContainer
 {
     private const string Scheme = "nave";
 
     private readonly Provider _provider = new();
+
+    // Never closed: the head ends its connections itself, and the library's close throws for any that has just ended.
     private readonly ConnectionListener _listener;
 
     public AmqpContainer()
@@ -50,8 +54,6 @@ internal sealed class AmqpContainer : IContainer, IDisposable
         return false; // The handler has completed it.
     }
 
-    public void Dispose() => _listener.Close();
-
     private sealed class Provider : TransportProvider
     {
         // Bounded by the number of connections, each of which writes once.
@@ -61,7 +63,7 @@ internal sealed class AmqpContainer : IContainer, IDisposable
 
         public override async Task<IAsyncTransport> CreateAsync(Address address)
         {
-            // Never completes once disposed of: the library's accept loop would spin on an exception.
+            // Completes or waits, for ever if need be: the library's accept loop would spin on an exception.
             Accepted = await Connections.Reader.ReadAsync();
             return Accepted.Transport;
         }

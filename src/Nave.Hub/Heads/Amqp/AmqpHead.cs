@@ -109,7 +109,6 @@ internal sealed class AmqpHead : IDisposable
     {
         _sweeper.Dispose();
         Stop();
-        _container.Dispose();
     }
 
     private static void Stop(AmqpConnection connection) =>

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Amqp;
 using Amqp.Listener;
 
 namespace Nave.Hub.Heads.Amqp;
@@ -21,8 +20,4 @@ internal static class LinkInternals
     /// <summary>Whether the library raises a receiving link's credit itself, by what was settled and not by what is in hand.</summary>
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "autoRestore")]
     public static extern ref bool RestoresCredit(ListenerLink link);
-
-    /// <summary>Sends a flow; the library's own answer to a drain does not carry the drain flag.</summary>
-    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "SendFlow")]
-    public static extern void SendFlow(Link link, uint deliveryCount, uint credit, bool drain);
 }

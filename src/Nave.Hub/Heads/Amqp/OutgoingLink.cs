@@ -27,7 +27,6 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
     private ByteBuffer _buffer = new(1024, autoGrow: true);
     private ByteBuffer? _held;
     private int _credit;
-    private uint _deliveryCount;
     private long _sent;
     private int _unsettled;
     private long _unsettledBytes;
@@ -200,7 +199,6 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
             }
 
             _credit--;
-            _deliveryCount++;
             _sent++;
             AfterSend(buffer);
         }
@@ -276,12 +274,19 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
     // Under the lock.
     private void CompleteDrain()
     {
-        _deliveryCount += (uint)_credit;
         LinkInternals.Credit(Link) = (uint)_credit;
         _credit = 0;
-        Link.CompleteDrain();
-        // The library's flow has no drain flag, and some clients take only one with it for the end of a drain.
-        LinkInternals.SendFlow(Link, _deliveryCount, 0, drain: true);
+        try
+        {
+            Link.CompleteDrain();
+
+            // The library's flow has no drain flag, and some clients take only one with it for the end of a drain.
+            Link.SetCredit(0, drain: true);
+        }
+        catch (Exception e) when (AmqpConnection.IsEngineClosed(e))
+        {
+            _isClosed = true;
+        }
     }
 
     /// <summary>A message under way. The engine wants one object for each.</summary>

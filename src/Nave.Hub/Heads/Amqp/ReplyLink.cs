@@ -83,13 +83,13 @@ internal sealed class ReplyLinks
 
     /// <summary>
     /// The link for an answer: the one whose target is the reply-to, before any other of the session, before any other of
-    /// the connection. Not by reply-to alone: Node writes <c>cbs</c> over a null target (spec/service-amqp.md 2).
+    /// the connection, the newest first. Not by reply-to alone: Node writes <c>cbs</c> over a null target (spec/service-amqp.md 2).
     /// </summary>
     public ReplyLink? Find(Session session, string? replyTo)
     {
         lock (_lock)
         {
-            return _links.Where(link => !link.IsClosed).MaxBy(link =>
+            return _links.Where(link => !link.IsClosed).Reverse().MaxBy(link =>
                 (link.Session == session ? 1 : 0) + (replyTo is not null && link.ReplyTo == replyTo ? 2 : 0));
         }
     }
