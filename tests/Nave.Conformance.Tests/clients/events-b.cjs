@@ -30,6 +30,8 @@ const harness = import('./harness.mjs');
       for (const id of hub.partitionIds) all.push(await client.getPartitionInformation(id));
       return all;
     };
+    await send('{"n":-1}'); // This client cannot ask for sequence number 0.
+    await sleep(300);
     const before = await state();
     await send('{"n":0}', '{"n":1}', '{"n":2}');
     await sleep(300);

@@ -201,8 +201,8 @@ if (process.env.NAVE_WEBSOCKET) {
   });
 }
 
-if (/UseDevelopmentEmulator=true/i.test(events)) {
-  await check(24, async () => { await main.getPartitionIds(); });
+if (process.env.NAVE_PLAIN) {
+  await check(24, async () => { await connect('$Default', `${events};UseDevelopmentEmulator=true`).getPartitionIds(); });
 }
 
 if (process.env.NAVE_LONG) {

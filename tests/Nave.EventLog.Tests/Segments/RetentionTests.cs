@@ -1,5 +1,6 @@
 using Nave.EventLog.Tests.Harness;
 using Nave.TestKit;
+using Nave.Tests;
 
 namespace Nave.EventLog.Tests.Segments;
 
@@ -31,6 +32,7 @@ public sealed class RetentionTests : IAsyncDisposable
     }
 
     [Fact]
+    [Conformance("events-endpoint", 26)]
     public async Task Old_segments_go_one_a_minute_and_the_active_one_only_when_another_has_taken_its_place()
     {
         var log = await _test.OpenAsync();
@@ -112,6 +114,7 @@ public sealed class RetentionTests : IAsyncDisposable
     }
 
     [Fact]
+    [Conformance("events-endpoint", 26)]
     public async Task A_reader_whose_place_is_dropped_goes_on_at_the_oldest_record()
     {
         _test.Options = _test.Options with { RetentionBytes = 200 << 10 };
