@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Reflection;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Amqp;
 using Amqp.Framing;
@@ -41,6 +42,18 @@ internal sealed class AmqpDeviceClient : IAsyncDisposable
         factory.AMQP.MaxSessionsPerConnection = 1000;
         var answers = new AnswerWatch();
         var address = new Address("127.0.0.1", hub.Connection.Ports.Amqp!.Value, user, password, "/", "amqp");
+        return new AmqpDeviceClient(hub, await factory.CreateAsync(address, answers).WaitAsync(Patience), answers);
+    }
+
+    /// <summary>Connects with TLS and a client certificate.</summary>
+    public static async Task<AmqpDeviceClient> ConnectTlsAsync(TestHub hub, X509Certificate2 certificate)
+    {
+        var factory = new ConnectionFactory();
+        factory.AMQP.HostName = hub.HostName;
+        factory.SSL.ClientCertificates.Add(certificate);
+        factory.SSL.RemoteCertificateValidationCallback = (_, _, _, _) => true; // Who the hub is matters to other tests.
+        var answers = new AnswerWatch();
+        var address = new Address("127.0.0.1", hub.Connection.Ports.Amqps, null, null, "/", "amqps");
         return new AmqpDeviceClient(hub, await factory.CreateAsync(address, answers).WaitAsync(Patience), answers);
     }
 
