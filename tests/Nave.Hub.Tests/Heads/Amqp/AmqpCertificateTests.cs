@@ -1,7 +1,5 @@
 using System.Security.Cryptography;
-using Amqp;
 using Nave.Hub.Devices;
-using Nave.Hub.Tests.Harness;
 using Nave.Protocol.Identities;
 using Nave.Tests;
 

@@ -1,7 +1,5 @@
 using Amqp;
 using Amqp.Framing;
-using Amqp.Types;
-using Nave.Hub.Tests.Harness;
 using Nave.Tests;
 
 namespace Nave.Hub.Tests.Heads.Amqp;
