@@ -6,7 +6,7 @@ namespace Nave.Hub.Commands;
 /// A message from a back end for one device or module, as accepted. Immutable; a serialisable value, for it crosses to
 /// wherever the device's actor lives.
 /// </summary>
-/// <param name="Properties">System and application properties; the expiry is the one in force, never absent once queued.</param>
+/// <param name="Properties">System and application properties; an expiry only where the sender named one, cut to what is allowed.</param>
 /// <param name="Body">The bytes, untouched.</param>
 /// <param name="Acknowledgement">Which outcomes the sender wants feedback about.</param>
 internal sealed record CloudToDeviceMessage(

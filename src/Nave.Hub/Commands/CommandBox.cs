@@ -36,8 +36,7 @@ internal sealed class CommandBox(
 
             var command = new QueuedCommand(
                 queue.NextSequenceNumber, time.GetUtcNow(), queue.ExpiryFor(message.Properties.ExpiryTime), deliveryCount: 0);
-            var stored = message with { Properties = message.Properties with { ExpiryTime = command.ExpiresAt } };
-            if (await store.TryAddAsync(id, _generationId, command, stored, options.MaxQueued))
+            if (await store.TryAddAsync(id, _generationId, command, message, options.MaxQueued))
             {
                 queue.Add(command);
                 await DeliverAsync(queue);

@@ -6,7 +6,7 @@ namespace Nave.Hub.Commands;
 /// <param name="DeliveryCount">Counted returns so far: 0 at the first delivery.</param>
 /// <param name="IsRedelivery">Whether it went out before.</param>
 /// <param name="EnqueuedTime">When it was accepted, UTC.</param>
-/// <param name="Message">The message; its expiry is the one in force.</param>
+/// <param name="Message">The message.</param>
 internal sealed record CommandDelivery(
     long SequenceNumber, Guid LockToken, int DeliveryCount, bool IsRedelivery, DateTimeOffset EnqueuedTime, CloudToDeviceMessage Message);
 

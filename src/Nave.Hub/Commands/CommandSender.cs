@@ -43,29 +43,6 @@ internal sealed class CommandSender(DeviceRegistry registry, IDeviceDirectory di
     /// <returns>How many messages went.</returns>
     public ValueTask<int> PurgeAsync(IdentityId id) => directory.Of(id).PurgeCommandsAsync();
 
-    /// <summary>Reads <c>iothub-ack</c>, in any case; false when it is none of the four words.</summary>
-    public static bool TryParseAcknowledgement(string? text, out AcknowledgementRequest request)
-    {
-        (var isKnown, request) = text?.ToUpperInvariant() switch
-        {
-            null or "" or "NONE" => (true, AcknowledgementRequest.None),
-            "POSITIVE" => (true, AcknowledgementRequest.Positive),
-            "NEGATIVE" => (true, AcknowledgementRequest.Negative),
-            "FULL" => (true, AcknowledgementRequest.Full),
-            _ => (false, AcknowledgementRequest.None),
-        };
-        return isKnown;
-    }
-
-    /// <summary>Writes the word of an acknowledgement request.</summary>
-    public static string Write(AcknowledgementRequest request) => request switch
-    {
-        AcknowledgementRequest.Positive => "positive",
-        AcknowledgementRequest.Negative => "negative",
-        AcknowledgementRequest.Full => "full",
-        _ => "none",
-    };
-
     // `$.to` is always there for the device: what the back end wrote, else the device's own address (spec/device-mqtt.md 6 rule 1).
     private static CloudToDeviceMessage WithDestination(IdentityId id, CloudToDeviceMessage message) =>
         string.IsNullOrEmpty(message.Properties.To)

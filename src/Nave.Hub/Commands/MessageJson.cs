@@ -20,6 +20,7 @@ internal static class MessageJson
                 ContentEncoding = properties.ContentEncoding,
                 CreationTime = properties.CreationTime,
                 Schema = properties.Schema,
+                HasExpiry = properties.ExpiryTime is not null ? true : null,
                 Application = [.. properties.Application.Select(property => new[] { property.Key, property.Value })],
             },
             StoredPropertiesContext.Default.StoredProperties);
@@ -45,7 +46,7 @@ internal static class MessageJson
             ContentEncoding = stored.ContentEncoding,
             CreationTime = stored.CreationTime,
             Schema = stored.Schema,
-            ExpiryTime = expiresAt,
+            ExpiryTime = stored.HasExpiry is true ? expiresAt : null,
             Application = [.. stored.Application.Select(pair => new KeyValuePair<string, string?>(pair[0]!, pair[1]))],
         };
     }
@@ -73,6 +74,9 @@ internal sealed class StoredProperties
     public string? CreationTime { get; set; }
 
     public string? Schema { get; set; }
+
+    /// <summary>Whether the sender named an expiry: a device is told of none that it did not name.</summary>
+    public bool? HasExpiry { get; set; }
 
     [JsonPropertyName("app")]
     public string?[][] Application { get; set; } = [];

@@ -54,6 +54,56 @@ public static class PropertyBag
         return true;
     }
 
+    /// <summary>
+    /// Writes the bag of a command to a device (spec/device-mqtt.md 6): system properties in the order seen from the
+    /// service, <c>iothub-ack</c>, then the sender's own. Times have seven fraction digits, or the C# client drops its link.
+    /// </summary>
+    /// <param name="properties">What the message carries; its <c>to</c> must be there, since the bag may not be empty.</param>
+    /// <param name="acknowledgement">The word of <c>iothub-ack</c>, or null to leave it out.</param>
+    public static string WriteCommand(MessageProperties properties, string? acknowledgement)
+    {
+        var bag = new StringBuilder();
+        Add("$.mid", properties.MessageId);
+        Add("$.exp", properties.ExpiryTime is { } expiry ? WriteTime(expiry) : null);
+        Add("$.to", properties.To);
+        Add("$.cid", properties.CorrelationId);
+        Add("$.uid", properties.UserId);
+        Add("$.ct", properties.ContentType);
+        Add("$.ce", properties.ContentEncoding);
+        Add("$.ctime", DateTimeOffset.TryParse(properties.CreationTime, CultureInfo.InvariantCulture, out var created) ? WriteTime(created) : null);
+        Add("$.schema", properties.Schema);
+        Add("iothub-ack", acknowledgement);
+        foreach (var (name, value) in properties.Application)
+        {
+            Begin(name);
+            if (value is not null)
+            {
+                bag.Append('=').Append(Uri.EscapeDataString(value));
+            }
+        }
+
+        return bag.ToString();
+
+        void Add(string name, string? value)
+        {
+            if (value is not null)
+            {
+                Begin(name);
+                bag.Append('=').Append(Uri.EscapeDataString(value));
+            }
+        }
+
+        void Begin(string name)
+        {
+            if (bag.Length > 0)
+            {
+                bag.Append('&');
+            }
+
+            bag.Append(Uri.EscapeDataString(name));
+        }
+    }
+
     /// <summary>Replaces <c>%XX</c> by the bytes meant. False when an escape is broken or the result is no UTF-8.</summary>
     public static bool TryUnescape(ReadOnlySpan<byte> escaped, [NotNullWhen(true)] out string? text)
     {
@@ -144,4 +194,7 @@ public static class PropertyBag
             ? $"The system property {key} is longer than {MaxSystemPropertyBytes} bytes."
             : collected.SetSystem(key, value);
     }
+
+    private static string WriteTime(DateTimeOffset time) =>
+        time.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffffffZ", CultureInfo.InvariantCulture);
 }

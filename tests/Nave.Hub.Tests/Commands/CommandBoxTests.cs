@@ -288,7 +288,7 @@ public sealed class CommandBoxTests : IAsyncDisposable
 
         var received = (await CreateBox().ReceiveAsync(Minute))!.Message;
 
-        Assert.Equivalent(sent.Properties with { ExpiryTime = _time.GetUtcNow() + _options.DefaultTimeToLive }, received.Properties, strict: true);
+        Assert.Equivalent(sent.Properties, received.Properties, strict: true);
         Assert.Equal(sent.Body.ToArray(), received.Body.ToArray());
         Assert.Equal(AcknowledgementRequest.Full, received.Acknowledgement);
     }

@@ -72,7 +72,7 @@ internal static class CommandMessage
     private static ApplicationProperties CreateApplication(CloudToDeviceMessage command)
     {
         var application = new ApplicationProperties();
-        application["iothub-ack"] = CommandSender.Write(command.Acknowledgement);
+        application["iothub-ack"] = CommandWords.Write(command.Acknowledgement);
         foreach (var (name, value) in command.Properties.Application)
         {
             application[name] = value ?? "";

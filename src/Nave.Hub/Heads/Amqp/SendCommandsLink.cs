@@ -64,7 +64,7 @@ internal sealed partial class SendCommandsLink(LinkRequest request, CommandSende
             return failure;
         }
 
-        if (!CommandSender.TryParseAcknowledgement(read.Acknowledgement, out var acknowledgement))
+        if (!CommandWords.TryParse(read.Acknowledgement, out var acknowledgement))
         {
             return HubFailures.ArgumentInvalid.Saying("iothub-ack is none, positive, negative or full.");
         }

@@ -34,7 +34,7 @@ internal sealed class CommandEndpoints(CommandSender sender, FeedbackQueue feedb
 
         var headers = call.Context.Request.Headers;
         var acknowledgement = headers["iothub-ack"].ToString();
-        if (!CommandSender.TryParseAcknowledgement(acknowledgement, out var request))
+        if (!CommandWords.TryParse(acknowledgement, out var request))
         {
             return HubFailures.ArgumentInvalid.Saying("iothub-ack is none, positive, negative or full.");
         }

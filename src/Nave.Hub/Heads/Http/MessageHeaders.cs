@@ -65,7 +65,7 @@ internal static class MessageHeaders
         Set("iothub-enqueuedtime", WriteTime(delivery.EnqueuedTime));
         Set("iothub-deliverycount", Math.Min(delivery.DeliveryCount, byte.MaxValue).ToString(CultureInfo.InvariantCulture));
         Set("iothub-expiry", properties.ExpiryTime is { } expiry ? WriteTime(expiry) : null);
-        Set("iothub-ack", CommandSender.Write(delivery.Message.Acknowledgement));
+        Set("iothub-ack", CommandWords.Write(delivery.Message.Acknowledgement));
         Set("iothub-contenttype", properties.ContentType);
         Set("iothub-contentencoding", properties.ContentEncoding);
         Set("iothub-messageschema", properties.Schema);

@@ -24,9 +24,12 @@ internal sealed class MqttChannel(PipeReader input) : IDeviceChannel
     /// <summary>Cancelled when there is a <see cref="Reason"/>. For the loop's waits other than reading.</summary>
     public CancellationToken Closing => _closing.Token;
 
+    /// <summary>Takes commands; set before the session grants any.</summary>
+    public Action<CommandDelivery> OnDeliver { get; set; } =
+        static _ => throw new UnreachableException("A command came before the session granted any.");
+
     /// <inheritdoc/>
-    public void Deliver(CommandDelivery delivery) =>
-        throw new UnreachableException("Commands over MQTT are still to come: no session grants any.");
+    public void Deliver(CommandDelivery delivery) => OnDeliver(delivery);
 
     /// <inheritdoc/>
     public void Close(CloseReason reason)

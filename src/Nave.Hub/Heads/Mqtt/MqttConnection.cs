@@ -33,6 +33,7 @@ internal sealed class MqttConnection(
     private readonly MqttWriter _writer = transport.Writer;
     private readonly ConnectionDeadline _deadline = transport.Deadline;
     private readonly AckQueue _acknowledgements = new(transport.Writer, transport.Channel, signals, options.MaxUnacknowledged);
+    private readonly MqttCommands _commands = new(accepted.Session, accepted.Subscriptions, transport.Writer, transport.Channel);
     private byte[]? _scratch;
     private long _receivedAt;
 
@@ -41,6 +42,12 @@ internal sealed class MqttConnection(
     {
         try
         {
+            // A session that was kept has its commands flow again without a SUBSCRIBE (spec/device-mqtt.md 2.4).
+            if (await StoredAsync(FollowAsync()) is { } failed)
+            {
+                return failed;
+            }
+
             return await ReadAsync();
         }
         catch (MalformedPacketException e)
@@ -65,6 +72,9 @@ internal sealed class MqttConnection(
         _acknowledgements.Release();
         await _acknowledgements.WaitUntilEmptyAsync(deadline);
     }
+
+    /// <summary>Settles the commands that the client has acknowledged.</summary>
+    public ValueTask SettleCommandsAsync(CancellationToken deadline) => _commands.CompleteAsync(deadline);
 
     private async Task<CloseReason> ReadAsync()
     {
@@ -233,10 +243,9 @@ internal sealed class MqttConnection(
         }
     }
 
-    // Nothing is sent with QoS 1 yet, so this acknowledges nothing: a client that resumes a session may still do it.
-    private static CloseReason? HandlePubAck(in MqttFrame frame)
+    private CloseReason? HandlePubAck(in MqttFrame frame)
     {
-        AckPacket.Read(frame, MqttVersion.V311);
+        _commands.Acknowledged(AckPacket.Read(frame, MqttVersion.V311).PacketId);
         return null;
     }
 
@@ -260,13 +269,19 @@ internal sealed class MqttConnection(
         }
 
         _writer.SubAck(packet.PacketId, [.. granted.Select(subscription => (ReasonCode)subscription.Qos)]);
-        return null;
+        return await FollowAsync();
     }
 
     private async ValueTask<CloseReason?> HandleUnsubscribeAsync(UnsubscribePacket packet)
     {
         await _subscriptions.RemoveAsync([.. packet.Filters], _channel.Closing);
         _writer.UnsubAck(packet.PacketId);
+        return await FollowAsync();
+    }
+
+    private async ValueTask<CloseReason?> FollowAsync()
+    {
+        await _commands.FollowSubscriptionsAsync();
         return null;
     }
 

@@ -113,6 +113,7 @@ internal sealed class MqttConnectionHandler(
         var ending = MqttEnding.Of(reason);
         try
         {
+            await connection.SettleCommandsAsync(deadline);
             if (ending.AwaitsAcknowledgements)
             {
                 await connection.AwaitAcknowledgementsAsync(deadline);

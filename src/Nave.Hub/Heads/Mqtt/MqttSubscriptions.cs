@@ -19,6 +19,10 @@ internal sealed class MqttSubscriptions(
     /// <summary>Whether one of them asks for it.</summary>
     public bool Has(MqttFeeds feed) => (_current.Feeds & feed) is not MqttFeeds.None;
 
+    /// <summary>Those that ask for it.</summary>
+    public IReadOnlyList<Subscription> Of(MqttFeeds feed) =>
+        [.. Current.Where(subscription => (topics.ReadFilter(subscription.Filter) & feed) is not MqttFeeds.None)];
+
     /// <summary>Adds filters, or changes the QoS of those that are there. Durable when completed.</summary>
     /// <returns>False when there would be too many.</returns>
     public async ValueTask<bool> AddAsync(IEnumerable<Subscription> added, CancellationToken closing)

@@ -66,6 +66,17 @@ internal sealed class MqttTopics(IdentityId id)
         };
     }
 
+    /// <summary>
+    /// What stands before the property bag of a command: the filter as the client wrote it where it names the address, for
+    /// clients compare it with their own spelling; the id as registered otherwise (spec/device-mqtt.md 5).
+    /// </summary>
+    public static string DeviceBoundPrefix(IdentityId id, string filter)
+    {
+        const string Address = "/messages/devicebound";
+        var end = filter.IndexOf(Address, StringComparison.Ordinal);
+        return (end < 0 ? $"devices/{id.Device.Value}" : filter[..end]) + Address + "/";
+    }
+
     private MqttFeeds ReadOwnFilter(ReadOnlySpan<char> path, bool isOpen)
     {
         Span<byte> bytes = stackalloc byte[512];

@@ -104,7 +104,27 @@ internal sealed class MqttWriter(PipeWriter output, MqttChannel channel, int max
     {
         lock (_lock)
         {
+            if (_isBroken)
+            {
+                return;
+            }
+
             new PublishPacket { Topic = topic, Payload = new ReadOnlySequence<byte>(payload) }
+                .Write(_staged.Output, MqttVersion.V311);
+        }
+    }
+
+    /// <summary>A message at QoS 1.</summary>
+    public void Publish(ReadOnlySpan<byte> topic, ReadOnlyMemory<byte> payload, ushort packetId, bool isRedelivery)
+    {
+        lock (_lock)
+        {
+            if (_isBroken)
+            {
+                return; // A command that comes after the end: its lock goes back with the session.
+            }
+
+            new PublishPacket { Topic = topic, Payload = new ReadOnlySequence<byte>(payload), Qos = 1, PacketId = packetId, Dup = isRedelivery }
                 .Write(_staged.Output, MqttVersion.V311);
         }
     }
