@@ -1,7 +1,7 @@
 namespace Nave.Hub.Commands;
 
 /// <summary>Section <c>CloudToDevice</c>: the queues of commands (spec/messaging-semantics.md 1.1).</summary>
-internal sealed class CommandOptions
+public sealed class CommandOptions
 {
     /// <summary>Messages in one queue, enqueued and locked together. Default 50, as in the service.</summary>
     public int MaxQueued { get; set; } = 50;

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Nave.Protocol.Errors;
 
 namespace Nave.Hub.Commands;
@@ -7,7 +8,8 @@ namespace Nave.Hub.Commands;
 /// (spec/messaging-semantics.md 1.2, spec/service-amqp.md 5). Records are in SQL; batches and locks live in memory, so a
 /// restart returns what was locked without counting it.
 /// </summary>
-internal sealed class FeedbackQueue(FeedbackStore store, CommandOptions options, TimeProvider time, Func<Guid> newToken) : IDisposable
+[SuppressMessage("Design", "CA1001", Justification = "The semaphore holds no handle, and a link may still settle while the hub stops.")]
+internal sealed class FeedbackQueue(FeedbackStore store, CommandOptions options, TimeProvider time, Func<Guid> newToken)
 {
     /// <summary>Records in one batch (messaging-semantics 1.2).</summary>
     public const int MaxBatch = 64;
@@ -107,9 +109,6 @@ internal sealed class FeedbackQueue(FeedbackStore store, CommandOptions options,
             _turn.Release();
         }
     }
-
-    /// <inheritdoc/>
-    public void Dispose() => _turn.Dispose();
 
     private async Task<FeedbackBatch?> TryTakeAsync(TimeSpan lockFor, CancellationToken stopping)
     {

@@ -94,6 +94,7 @@ internal static class HubComposition
         });
         services.AddAccess();
         services.AddRegistry();
+        services.AddSingleton(options.CloudToDevice);
         services.AddCommands();
         services.AddDevices();
         services.AddSingleton<TelemetryPipeline>();

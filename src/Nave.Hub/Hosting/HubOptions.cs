@@ -1,4 +1,5 @@
 using System.Net;
+using Nave.Hub.Commands;
 using Nave.Protocol;
 
 namespace Nave.Hub.Hosting;
@@ -23,6 +24,9 @@ public sealed class HubOptions
 
     /// <summary>The event log behind the events endpoint.</summary>
     public EventsSection Events { get; } = new();
+
+    /// <summary>The queues of commands.</summary>
+    public CommandOptions CloudToDevice { get; } = new();
 
     /// <summary>What goes to the console.</summary>
     public LogSection Log { get; } = new();

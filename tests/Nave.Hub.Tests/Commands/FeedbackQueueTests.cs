@@ -20,7 +20,7 @@ public sealed class FeedbackQueueTests : IAsyncDisposable
     [Conformance("messaging-semantics", 12)]
     public async Task Records_travel_by_sixty_four_and_a_lone_one_waits_no_longer_than_fifteen_seconds()
     {
-        using var queue = CreateQueue();
+        var queue = CreateQueue();
         var reader = new Reader { Credit = 10 };
         queue.Join(reader);
         await AddAsync(65);
@@ -40,7 +40,7 @@ public sealed class FeedbackQueueTests : IAsyncDisposable
     [Conformance("service-amqp", 22)]
     public async Task Two_readers_share_the_queue_and_none_gets_more_than_its_credit()
     {
-        using var queue = CreateQueue();
+        var queue = CreateQueue();
         var one = new Reader { Credit = 1 };
         var other = new Reader { Credit = 1 };
         queue.Join(one);
@@ -58,7 +58,7 @@ public sealed class FeedbackQueueTests : IAsyncDisposable
     [Conformance("service-amqp", 19)]
     public async Task An_unsettled_batch_comes_back_after_its_lock_and_is_dropped_after_ten_deliveries()
     {
-        using var queue = CreateQueue();
+        var queue = CreateQueue();
         await AddAsync(1);
 
         for (var i = 0; i < 10; i++)
@@ -76,7 +76,7 @@ public sealed class FeedbackQueueTests : IAsyncDisposable
     [Fact]
     public async Task A_completed_batch_is_gone_and_its_token_settles_nothing_more()
     {
-        using var queue = CreateQueue();
+        var queue = CreateQueue();
         await AddAsync(2);
         var batch = await queue.ReceiveAsync(Stopping);
 
@@ -90,7 +90,7 @@ public sealed class FeedbackQueueTests : IAsyncDisposable
     [Fact]
     public async Task An_abandoned_batch_comes_back_at_once()
     {
-        using var queue = CreateQueue();
+        var queue = CreateQueue();
         await AddAsync(2);
         var batch = await queue.ReceiveAsync(Stopping);
 
@@ -102,7 +102,7 @@ public sealed class FeedbackQueueTests : IAsyncDisposable
     [Fact]
     public async Task Feedback_that_nobody_reads_ends_after_an_hour()
     {
-        using var queue = CreateQueue();
+        var queue = CreateQueue();
         await AddAsync(1);
 
         _time.Advance(_options.FeedbackTimeToLive);
@@ -114,7 +114,7 @@ public sealed class FeedbackQueueTests : IAsyncDisposable
     [Conformance("messaging-semantics", 31)]
     public async Task Records_that_went_with_their_device_are_not_in_a_batch_that_comes_back()
     {
-        using var queue = CreateQueue();
+        var queue = CreateQueue();
         await AddAsync(1);
         var batch = await queue.ReceiveAsync(Stopping);
         await _data.Database.WriteAsync(session => session.Execute("DELETE FROM identities WHERE device_id = 'd'"), Stopping);

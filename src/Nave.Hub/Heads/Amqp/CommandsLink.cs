@@ -93,6 +93,10 @@ internal sealed partial class CommandsLink(LinkRequest request, ConnectedDevice 
             device.ExchangeCommands(this);
             await GrantAndSettleAsync();
         }
+        catch (IOException) when (IsClosed)
+        {
+            // The hub stops, and the database before this link has heard of it: what was not settled comes again after the start.
+        }
         catch (Exception e)
         {
             // Most likely a database that takes nothing. The device attaches anew, and what it had goes back to the queue.

@@ -119,6 +119,10 @@ internal sealed partial class FeedbackLink(LinkRequest request, FeedbackQueue qu
 
             await SettleAsync();
         }
+        catch (IOException) when (IsClosed)
+        {
+            // The hub stops, and the database before this link has heard of it: the batch comes again after the start.
+        }
         catch (Exception e)
         {
             Log.Failed(logger, e);
