@@ -10,7 +10,7 @@ using Nave.Hub.Hosting.Certificates;
 namespace Nave.Hub.Hosting;
 
 /// <summary>Puts the hub's listeners into Kestrel: on each port TLS where it belongs, and the head that serves it.</summary>
-internal sealed class ConfigureKestrel(Listeners listeners, TlsHandshakes handshakes, ServerTls tls, HubOptions hub, IServiceProvider services)
+internal sealed class ConfigureKestrel(Listeners listeners, TlsHandshakes handshakes, ServerTls tls, HubOptions hub, TimeProvider time, IServiceProvider services)
     : IConfigureOptions<KestrelServerOptions>
 {
     // No HTTP/2 where WebSockets are: clients that find it offered would have to use extended CONNECT for them.
@@ -38,7 +38,7 @@ internal sealed class ConfigureKestrel(Listeners listeners, TlsHandshakes handsh
                 break;
             case HubPort.Operator:
                 TlsOrPlain.Use(
-                    listener, IPAddress.IsLoopback(endPoint.Address), hub.Tls.HandshakeTimeout, inner => UseTls(inner, Http1));
+                    listener, IPAddress.IsLoopback(endPoint.Address), hub.Tls.HandshakeTimeout, time, inner => UseTls(inner, Http1));
                 break;
             case HubPort.Mqtts:
                 UseTls(listener, null);

@@ -17,6 +17,7 @@ namespace Nave.Hub.Hosting;
 /// A slot is taken when the ClientHello is there and given back when the handshake is over, or after
 /// <see cref="Computing"/>: by then the server's part is done and the peer is being waited for. A peer that stops in the
 /// middle of its handshake therefore holds a slot for milliseconds, and its socket for the handshake timeout.
+/// A peer that says nothing at all has the handshake timeout for its first byte, and gets no TLS state before.
 /// docs/decisions/0020-hosting.md.
 /// </remarks>
 internal sealed partial class TlsHandshakes : IDisposable
@@ -44,7 +45,13 @@ internal sealed partial class TlsHandshakes : IDisposable
     /// <param name="getOptions">Certificate and rules for the handshake of a connection with these features; called for each, since certificates are renewed.</param>
     public void Use(ListenOptions listener, Func<IFeatureCollection, SslServerAuthenticationOptions> getOptions)
     {
-        listener.Use(next => connection => RunAsync(connection, next));
+        listener.Use(next => async connection =>
+        {
+            if (await FirstByte.PeekAsync(connection.Transport.Input, _timeout, _time) is not null)
+            {
+                await RunAsync(connection, next);
+            }
+        });
         listener.UseHttps(new TlsHandshakeCallbackOptions
         {
             HandshakeTimeout = _timeout,

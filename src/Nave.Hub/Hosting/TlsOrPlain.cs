@@ -1,4 +1,3 @@
-using System.IO.Pipelines;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
@@ -16,8 +15,9 @@ internal static class TlsOrPlain
     /// <param name="listener">Where.</param>
     /// <param name="allowsPlain">Whether plain HTTP is served; where not, it meets a failed handshake.</param>
     /// <param name="timeout">For the first byte.</param>
+    /// <param name="time">Measures it.</param>
     /// <param name="useTls">Adds TLS to the listener.</param>
-    public static void Use(ListenOptions listener, bool allowsPlain, TimeSpan timeout, Action<ListenOptions> useTls)
+    public static void Use(ListenOptions listener, bool allowsPlain, TimeSpan timeout, TimeProvider time, Action<ListenOptions> useTls)
     {
         if (!allowsPlain)
         {
@@ -28,34 +28,13 @@ internal static class TlsOrPlain
         ConnectionDelegate? behindTls = null;
         listener.Use(next => async connection =>
         {
-            if (await ReadsTlsAsync(connection.Transport.Input, timeout) is { } isTls)
+            if (await FirstByte.PeekAsync(connection.Transport.Input, timeout, time) is { } first)
             {
                 // Middleware is built from the inside out: what stands behind TLS is known by now.
-                await (isTls ? next : behindTls!)(connection);
+                await (first is HandshakeRecord ? next : behindTls!)(connection);
             }
         });
         useTls(listener);
         listener.Use(next => behindTls = next);
-    }
-
-    private static async Task<bool?> ReadsTlsAsync(PipeReader input, TimeSpan timeout)
-    {
-        using var deadline = new CancellationTokenSource(timeout);
-        try
-        {
-            var read = await input.ReadAsync(deadline.Token);
-            if (read.Buffer.IsEmpty)
-            {
-                return null;
-            }
-
-            var first = read.Buffer.FirstSpan[0];
-            input.AdvanceTo(read.Buffer.Start); // Consumed nothing, examined nothing: the next reader gets it all at once.
-            return first == HandshakeRecord;
-        }
-        catch (Exception e) when (e is OperationCanceledException or IOException)
-        {
-            return null;
-        }
     }
 }
