@@ -82,10 +82,12 @@ internal sealed class DeviceSession : ILiveAccess
     }
 
     /// <summary>Lets commands flow to this device's channel, up to the grant's limit; the head raises it as the device takes them.</summary>
-    public ValueTask GrantCommandsAsync(CommandGrant grant) => _home.ActorOf(this).GrantCommandsAsync(Name, grant);
+    public ValueTask GrantCommandsAsync(CommandGrant grant) =>
+        HoldsPlace ? _home.ActorOf(this).GrantCommandsAsync(Name, grant) : ValueTask.CompletedTask; // The actor feeds who has the place.
 
     /// <summary>The device takes no more commands here; what it had not settled goes back to the queue.</summary>
-    public ValueTask StopCommandsAsync() => _home.ActorOf(this).StopCommandsAsync(Name);
+    public ValueTask StopCommandsAsync() =>
+        HoldsPlace ? _home.ActorOf(this).StopCommandsAsync(Name) : ValueTask.CompletedTask;
 
     /// <summary>Locks and returns the oldest command, for an HTTP request; null when nothing is visible.</summary>
     public ValueTask<CommandDelivery?> ReceiveCommandAsync(TimeSpan lockDuration) => _home.ActorOf(this).ReceiveCommandAsync(lockDuration);

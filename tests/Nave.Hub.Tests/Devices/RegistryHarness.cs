@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
+using Nave.Hub.Commands;
 using Nave.Hub.Devices;
 using Nave.Hub.Tests.Harness;
 using Nave.Protocol.Errors;
@@ -88,7 +89,7 @@ internal sealed class RegistryHarness : IAsyncDisposable
     private async Task OpenAsync(byte life)
     {
         Database = HubDatabase.Open(
-            new SqliteDialect(_directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part], Time, NullLogger<HubDatabase>.Instance);
+            new SqliteDialect(_directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part, CommandStore.Schema], Time, NullLogger<HubDatabase>.Instance);
         Store = new IdentityStore(await KeyWrapping.OpenAsync(Database, _directory.PathOf("keys/master.keys"), default));
         Registry = new DeviceRegistry(Database, Store, new RegistryRules(new IdentityMarks(Time), Time), Limits);
         Registry.Changed += (before, after) => Changes.Add((before, after));
