@@ -1,3 +1,4 @@
+using Nave.Hub.Events;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 using Nave.Storage;
@@ -9,7 +10,7 @@ namespace Nave.Hub.Devices;
 /// SQL is the truth; nothing is cached here. Each change is one unit of writes: what it is judged by cannot change before
 /// it commits on this node, and a change from another node makes the conditional write miss and start over once.
 /// </summary>
-internal sealed class DeviceRegistry(HubDatabase database, IdentityStore store, RegistryRules rules, RegistryLimits limits)
+internal sealed class DeviceRegistry(HubDatabase database, IdentityStore store, RegistryRules rules, RegistryLimits limits, LifecycleEvents events)
 {
     /// <summary>
     /// Raised after a change of an identity is durable, before the writer is answered: (before, after); null means absent.
@@ -174,6 +175,7 @@ internal sealed class DeviceRegistry(HubDatabase database, IdentityStore store, 
         }
 
         changes.Add((null, identity));
+        events.Created(session, identity);
         AddEdgeModules(session, identity, changes);
         return identity;
     }
@@ -230,11 +232,13 @@ internal sealed class DeviceRegistry(HubDatabase database, IdentityStore store, 
                 return mismatch;
             }
 
-            IEnumerable<DeviceIdentity> modules = id.IsModule ? [] : store.ListModules(session, id.Device);
+            IReadOnlyList<DeviceIdentity> modules = id.IsModule ? [] : store.ListModules(session, id.Device);
+            var farewells = events.BeforeDeletion(session, [.. modules, stored]); // Twins go with their identities.
             if (IdentityStore.TryDelete(session, stored))
             {
                 changes.Add((stored, null));
                 changes.AddRange(modules.Select(module => ((DeviceIdentity?)module, (DeviceIdentity?)null)));
+                events.Deleted(session, farewells);
                 return stored;
             }
         }
@@ -274,6 +278,7 @@ internal sealed class DeviceRegistry(HubDatabase database, IdentityStore store, 
             if (store.TryInsert(session, module))
             {
                 changes.Add((null, module));
+                events.Created(session, module);
             }
         }
     }

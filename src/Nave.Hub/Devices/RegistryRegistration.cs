@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Nave.Hub.Events;
 
 namespace Nave.Hub.Devices;
 
@@ -13,6 +14,7 @@ internal static class RegistryRegistration
     public static IServiceCollection AddRegistry(this IServiceCollection services)
     {
         services.TryAddSingleton(new RegistryLimits());
+        services.AddOutbox();
         return services
             .AddSingleton<IdentityMarks>()
             .AddSingleton<RegistryRules>()

@@ -9,6 +9,7 @@ using Nave.EventLog;
 using Nave.Hub.Access;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
+using Nave.Hub.Events;
 using Nave.Hub.Heads;
 using Nave.Hub.Heads.Amqp;
 using Nave.Hub.Heads.Http;
@@ -93,6 +94,7 @@ internal static class HubComposition
             EventHubName = EventHubName,
         });
         services.AddAccess();
+        services.AddChangeEvents(options.Events.Sources);
         services.AddRegistry();
         services.AddSingleton(options.CloudToDevice);
         services.AddCommands();

@@ -1,5 +1,6 @@
 using System.Net;
 using Nave.Hub.Commands;
+using Nave.Hub.Events;
 using Nave.Protocol;
 
 namespace Nave.Hub.Hosting;
@@ -134,6 +135,9 @@ public sealed class EventsSection
 
     /// <summary>Free disk space below which the log takes no more.</summary>
     public long ReserveBytes { get; set; } = 512L << 20;
+
+    /// <summary>Sources besides telemetry that the events endpoint gets; as in the service, none unless asked for.</summary>
+    public IReadOnlyList<ChangeSource> Sources { get; set; } = [];
 }
 
 /// <summary>Section <c>Log</c>.</summary>

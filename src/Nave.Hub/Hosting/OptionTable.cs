@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using Microsoft.Extensions.Logging;
+using Nave.Hub.Events;
 
 namespace Nave.Hub.Hosting;
 
@@ -57,6 +58,9 @@ public static class OptionTable
         new("Events:LimitBytes", null, "none", "Size over which no more events are taken", (o, text) => o.Events.LimitBytes = Size(text)),
         new("Events:ReserveBytes", null, "512MB", "Free disk space below which no more events are taken",
             (o, text) => o.Events.ReserveBytes = Size(text)),
+        new("Events:Sources", null, "none",
+            "Events besides telemetry for the events endpoint: TwinChangeEvents, DeviceLifecycleEvents, DeviceConnectionStateEvents, DeviceJobLifecycleEvents, DigitalTwinChangeEvents",
+            (o, text) => o.Events.Sources = Choices<ChangeSource>(text)) { IsList = true },
         new("CloudToDevice:MaxQueued", null, "50", "Commands in one queue, enqueued and locked together",
             (o, text) => o.CloudToDevice.MaxQueued = Number(text, 1, 100_000)),
         new("CloudToDevice:DefaultTimeToLive", null, "1h", "How long a command lives that names no expiry, 1m to 48h",
@@ -126,6 +130,10 @@ public static class OptionTable
         Enum.TryParse<T>(text, ignoreCase: true, out var value) && Enum.IsDefined(value) && !char.IsAsciiDigit(text[0])
             ? value
             : throw new FormatException($"'{text}' is none of {string.Join(", ", Enum.GetNames<T>()).ToLowerInvariant()}");
+
+    private static List<T> Choices<T>(string text)
+        where T : struct, Enum =>
+        [.. text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(Choice<T>).Distinct()];
 
     private static string Url(string text) =>
         Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
+using Nave.Hub.Events;
 using Nave.Hub.Tests.Harness;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
@@ -37,6 +38,11 @@ internal sealed class RegistryHarness : IAsyncDisposable
     public Presence Presence { get; private set; } = null!;
 
     public NodeIncarnation Node { get; private set; } = null!;
+
+    /// <summary>Sources that somebody wants events of: none until a test says so.</summary>
+    public ChangeSources Sources { get; } = ChangeSources.None;
+
+    public EventOutbox Outbox => field ??= new EventOutbox(Sources, NullLogger<EventOutbox>.Instance);
 
     public List<(DeviceIdentity? Before, DeviceIdentity? After)> Changes { get; } = [];
 
@@ -89,9 +95,9 @@ internal sealed class RegistryHarness : IAsyncDisposable
     private async Task OpenAsync(byte life)
     {
         Database = HubDatabase.Open(
-            new SqliteDialect(_directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part, CommandStore.Schema], Time, NullLogger<HubDatabase>.Instance);
+            new SqliteDialect(_directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part, CommandStore.Schema, EventOutbox.Schema], Time, NullLogger<HubDatabase>.Instance);
         Store = new IdentityStore(await KeyWrapping.OpenAsync(Database, _directory.PathOf("keys/master.keys"), default));
-        Registry = new DeviceRegistry(Database, Store, new RegistryRules(new IdentityMarks(Time), Time), Limits);
+        Registry = new DeviceRegistry(Database, Store, new RegistryRules(new IdentityMarks(Time), Time), Limits, new LifecycleEvents(Outbox, Time));
         Registry.Changed += (before, after) => Changes.Add((before, after));
         Subscriptions = new SubscriptionStore(Database);
         Node = new NodeIncarnation(new Guid(life, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));

@@ -12,6 +12,7 @@ using Nave.EventLog;
 using Nave.Hub.Access;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
+using Nave.Hub.Events;
 using Nave.Hub.Heads.Http;
 using Nave.Hub.Telemetry;
 using Nave.Hub.Tests.Harness;
@@ -59,7 +60,7 @@ internal sealed class ServiceApiHarness : IAsyncDisposable
         var directory = new TempDirectory();
         var log = new TestLog();
         var database = HubDatabase.Open(
-            new SqliteDialect(directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part, AccessSchema.Part, CommandStore.Schema], TimeProvider.System, NullLogger<HubDatabase>.Instance);
+            new SqliteDialect(directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part, AccessSchema.Part, CommandStore.Schema, EventOutbox.Schema], TimeProvider.System, NullLogger<HubDatabase>.Instance);
         var streams = new TelemetryStreams(1);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Logging.AddProvider(log).SetMinimumLevel(LogLevel.Trace);
