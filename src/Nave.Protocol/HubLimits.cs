@@ -47,4 +47,22 @@ public static class HubLimits
 
     /// <summary>Upper bound of the server-side MQTT keep-alive timeout, in seconds (spec/device-mqtt.md 2.3).</summary>
     public const int MaxKeepAliveTimeoutSeconds = 1767;
+
+    /// <summary>Objects or arrays below a twin's section (spec/service-rest.md 6.3).</summary>
+    public const int MaxTwinDepth = 10;
+
+    /// <summary>A key of a twin, in bytes (spec/service-rest.md 6.3).</summary>
+    public const int MaxTwinKeyBytes = 1024;
+
+    /// <summary>A string of a twin, in bytes (spec/service-rest.md 6.3).</summary>
+    public const int MaxTwinStringBytes = 4096;
+
+    /// <summary>The least integer of a twin, -2^52 (spec/service-rest.md 6.3).</summary>
+    public const long MinTwinInteger = -4_503_599_627_370_496;
+
+    /// <summary>The greatest integer of a twin, 2^52-1 (spec/service-rest.md 6.3).</summary>
+    public const long MaxTwinInteger = 4_503_599_627_370_495;
+
+    /// <summary>A patch of a twin as JSON, before anything is counted: room for escapes and blanks beyond a section's limit.</summary>
+    public const int MaxTwinPatchBytes = 128 * 1024;
 }

@@ -1,15 +1,16 @@
 using Nave.Hub.Commands;
+using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 
 namespace Nave.Hub.Devices;
 
 /// <summary>
-/// One identity that is connected or being addressed. Owns the connection's place and the command box; its home sees to
-/// it that one call runs at a time. Knows nothing of where it lives: sessions are named, not referenced.
+/// One identity that is connected or being addressed. Owns the connection's place, the command box and the twin's
+/// write order; its home sees to it that one call runs at a time. Knows nothing of where it lives: sessions are named, not referenced.
 /// </summary>
-/// <remarks>The twin's write order and pending methods join it with the issue that builds them.</remarks>
-internal sealed class DeviceActor(IdentityId id, CommandBox commands) : IDeviceActor
+/// <remarks>Pending methods join it with the work that builds them.</remarks>
+internal sealed class DeviceActor(IdentityId id, CommandBox commands, TwinBox twin) : IDeviceActor
 {
     private SessionName? _connected;
     private long _epoch;
@@ -18,7 +19,7 @@ internal sealed class DeviceActor(IdentityId id, CommandBox commands) : IDeviceA
     public IdentityId Id { get; } = id;
 
     /// <summary>Whether nothing but a cache would be lost if this actor were dropped.</summary>
-    public bool IsIdle => _connected is null && commands.IsIdle;
+    public bool IsIdle => _connected is null && commands.IsIdle && twin.IsIdle;
 
     /// <inheritdoc/>
     public ValueTask<TakeoverResult> ConnectAsync(Guid node, long session, long epochFloor)
@@ -29,6 +30,7 @@ internal sealed class DeviceActor(IdentityId id, CommandBox commands) : IDeviceA
         if (previous is { } loser)
         {
             commands.SessionEnded(loser);
+            twin.SessionEnded(loser);
         }
 
         return ValueTask.FromResult(new TakeoverResult(_connected.Value, previous));
@@ -44,6 +46,7 @@ internal sealed class DeviceActor(IdentityId id, CommandBox commands) : IDeviceA
 
         _connected = null;
         commands.SessionEnded(session);
+        twin.SessionEnded(session);
         return ValueTask.FromResult(true);
     }
 
@@ -76,4 +79,37 @@ internal sealed class DeviceActor(IdentityId id, CommandBox commands) : IDeviceA
 
     /// <inheritdoc/>
     public ValueTask SweepCommandsAsync() => commands.SweepAsync();
+
+    /// <inheritdoc/>
+    public ValueTask<ReportedOutcome> PatchReportedAsync(ReportedPatch patch) => twin.PatchReportedAsync(patch);
+
+    /// <inheritdoc/>
+    public ValueTask<Outcome<TwinChanged>> ChangeTwinAsync(TwinUpdate update, ETagCondition condition) =>
+        twin.ChangeAsync(update, condition);
+
+    /// <inheritdoc/>
+    public ValueTask TellDesiredAsync(DesiredChange change)
+    {
+        twin.Tell(change);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask WatchDesiredAsync(SessionName session)
+    {
+        // A session that has lost the place is on its way out: it must not take the feed from the one that has it.
+        if (_connected == session)
+        {
+            twin.Watch(session);
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask UnwatchDesiredAsync(SessionName session)
+    {
+        twin.SessionEnded(session);
+        return ValueTask.CompletedTask;
+    }
 }

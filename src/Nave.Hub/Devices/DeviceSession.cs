@@ -3,6 +3,8 @@ using Nave.EventLog;
 using Nave.Hub.Access;
 using Nave.Hub.Commands;
 using Nave.Hub.Telemetry;
+using Nave.Hub.Twins;
+using Nave.Protocol;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 
@@ -95,6 +97,31 @@ internal sealed class DeviceSession : ILiveAccess
     /// <summary>What the device did with a command; durable when completed with null.</summary>
     public ValueTask<HubFailure?> SettleCommandAsync(Guid lockToken, Settlement settlement) =>
         _home.ActorOf(this).SettleCommandAsync(lockToken, settlement);
+
+    /// <summary>
+    /// The twin as the device sees it; null when the identity is gone. Read beside the actor: a head that has meanwhile told
+    /// of a desired change with a higher version than <see cref="DeviceTwin.DesiredVersion"/> reads again before it answers,
+    /// so that what the device hears never goes back.
+    /// </summary>
+    public Task<DeviceTwin?> GetTwinAsync(CancellationToken stopping) => _home.Twins.FindForDeviceAsync(Id, Grant.GenerationId, stopping);
+
+    /// <summary>Merges a patch into the reported properties; durable when completed without a failure.</summary>
+    /// <param name="patch">As the device sent it, at most <see cref="HubLimits.MaxTwinPatchBytes"/>.</param>
+    /// <param name="expectedVersion">What the reported <c>$version</c> must be, where the device names one.</param>
+    public ValueTask<ReportedOutcome> PatchReportedAsync(byte[] patch, long? expectedVersion = null) =>
+        patch.Length > HubLimits.MaxTwinPatchBytes ? new(HubFailures.MessageTooLarge)
+        : ReportedPatch.Read(Grant.GenerationId, patch, expectedVersion).TryGet(out var read, out var failure)
+            ? _home.ActorOf(this).PatchReportedAsync(read)
+            : new(failure);
+
+    /// <summary>From now on the channel is told of every desired change, in order; when completed, none is missed.</summary>
+    public ValueTask WatchDesiredAsync() => HoldsPlace ? _home.ActorOf(this).WatchDesiredAsync(Name) : ValueTask.CompletedTask;
+
+    /// <summary>The channel is told no more of desired changes.</summary>
+    public ValueTask UnwatchDesiredAsync() => HoldsPlace ? _home.ActorOf(this).UnwatchDesiredAsync(Name) : ValueTask.CompletedTask;
+
+    /// <summary>A desired change on its way to the device.</summary>
+    internal void DesiredChanged(DesiredChange change) => _channel.DesiredChanged(change);
 
     /// <summary>A command on its way to the device.</summary>
     internal void Deliver(CommandDelivery delivery) => _channel.Deliver(delivery);

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Access;
 using Nave.Hub.Telemetry;
+using Nave.Hub.Twins;
 
 namespace Nave.Hub.Devices;
 
@@ -14,6 +15,7 @@ internal sealed partial class DeviceSessions(
     LiveAccessTable liveAccess,
     Presence presence,
     TelemetryPipeline telemetry,
+    TwinStore twins,
     SessionTable sessions,
     NodeIncarnation node,
     ILogger<DeviceSessions> logger)
@@ -51,6 +53,7 @@ internal sealed partial class DeviceSessions(
             }
 
             refused = await access.FindRevocationAsync(request.Grant, stopping);
+            await KeepModelAsync(session, stopping);
         }
         finally
         {
@@ -66,6 +69,9 @@ internal sealed partial class DeviceSessions(
     /// <summary>A session for one HTTP request: no place, no presence, no watch.</summary>
     public DeviceSession OpenForRequest(SessionRequest request) =>
         new(this, telemetry, request, default, holdsPlace: false);
+
+    /// <summary>Twins, for reads: they need no turn of the actor.</summary>
+    internal TwinStore Twins => twins;
 
     /// <summary>The actor of the session's identity.</summary>
     internal IDeviceActor ActorOf(DeviceSession session) => directory.Of(session.Id);
@@ -93,8 +99,30 @@ internal sealed partial class DeviceSessions(
         }
     }
 
+    // spec/device-mqtt.md 2.1: the model that the device announces is kept with its twin. Nearly always it is there already.
+    private async ValueTask KeepModelAsync(DeviceSession session, CancellationToken stopping)
+    {
+        if (session.ModelId is not { } model)
+        {
+            return;
+        }
+
+        try
+        {
+            await twins.KeepModelAsync(session.Id, session.Grant.GenerationId, model, stopping);
+        }
+        catch (IOException e)
+        {
+            Log.ModelNotKept(logger, session.Id.ToString(), e.Message); // The next connect says it again.
+        }
+    }
+
     private static partial class Log
     {
+        [LoggerMessage(5201, LogLevel.Debug, "{DeviceId}: the model that it announced could not be kept: {Reason}")]
+        public static partial void ModelNotKept(ILogger logger, string deviceId, string reason);
+
+
         [LoggerMessage(3001, LogLevel.Debug, "{DeviceId}: a new {NewProtocol} connection takes the place of the one over {OldProtocol}")]
         public static partial void TakenOver(ILogger logger, string deviceId, DeviceProtocol oldProtocol, DeviceProtocol newProtocol);
     }

@@ -1,10 +1,11 @@
 using Microsoft.Extensions.DependencyInjection;
 using Nave.Hub.Commands;
+using Nave.Hub.Twins;
 using Nave.Protocol.Identities;
 
 namespace Nave.Hub.Devices;
 
-/// <summary>The waist's services: sessions, their table and the home of the device actors. Needs access, the registry, commands and telemetry.</summary>
+/// <summary>The waist's services: sessions, their table and the home of the device actors. Needs access, the registry, commands, twins and telemetry.</summary>
 internal static class DevicesRegistration
 {
     public static IServiceCollection AddDevices(this IServiceCollection services) => services
@@ -13,6 +14,7 @@ internal static class DevicesRegistration
         .AddSingleton<IDeviceDirectory>(provider =>
         {
             var boxes = provider.GetRequiredService<CommandBoxes>();
-            return new InProcessDeviceDirectory((IdentityId id) => new DeviceActor(id, boxes.Create(id)));
+            var twins = provider.GetRequiredService<TwinBoxes>();
+            return new InProcessDeviceDirectory((IdentityId id) => new DeviceActor(id, boxes.Create(id), twins.Create(id)));
         });
 }

@@ -1,4 +1,5 @@
 using Nave.Hub.Commands;
+using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 
 namespace Nave.Hub.Devices;
@@ -39,6 +40,22 @@ internal interface IDeviceActor
 
     /// <summary>Releases locks and dead-letters messages whose time is over.</summary>
     ValueTask SweepCommandsAsync();
+
+    /// <summary>Merges a device's patch into its reported properties; durable when completed without a failure.</summary>
+    ValueTask<ReportedOutcome> PatchReportedAsync(ReportedPatch patch);
+
+    /// <summary>Applies a back end's change of tags and desired properties, and tells the watching session of it.</summary>
+    /// <returns>With <see cref="TwinChanged.Document"/>.</returns>
+    ValueTask<Outcome<TwinChanged>> ChangeTwinAsync(TwinUpdate update, ETagCondition condition);
+
+    /// <summary>Tells the watching session of a change that another unit of writes has made (bulk, jobs, configurations).</summary>
+    ValueTask TellDesiredAsync(DesiredChange change);
+
+    /// <summary>From now on the session is told of every desired change, in order; when completed, none is missed.</summary>
+    ValueTask WatchDesiredAsync(SessionName session);
+
+    /// <summary>The session wants to hear no more of desired changes.</summary>
+    ValueTask UnwatchDesiredAsync(SessionName session);
 }
 
 /// <summary>The outcome of a connect.</summary>

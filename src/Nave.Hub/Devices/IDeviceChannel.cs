@@ -1,4 +1,5 @@
 using Nave.Hub.Commands;
+using Nave.Hub.Twins;
 
 namespace Nave.Hub.Devices;
 
@@ -6,11 +7,16 @@ namespace Nave.Hub.Devices;
 /// The way from the hub to one connected device, given by its head. Calls are one-way: they return at once, never throw
 /// for what the peer does, and outcomes come back as calls on the <see cref="DeviceSession"/>. Any thread may call.
 /// </summary>
-/// <remarks>Methods and desired properties join this contract with the issues that build them.</remarks>
+/// <remarks>Methods join this contract with the work that builds them.</remarks>
 internal interface IDeviceChannel
 {
     /// <summary>Sends a command. Only called within the grant that the session has given.</summary>
     void Deliver(CommandDelivery delivery);
+
+    /// <summary>
+    /// Tells of a change of desired properties. Only called while the session watches them, in the order of versions.
+    /// </summary>
+    void DesiredChanged(DesiredChange change);
 
     /// <summary>Ends the connection with a reason that the head translates; further calls do nothing.</summary>
     void Close(CloseReason reason);

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Nave.Hub.Twins;
 using Nave.Protocol.Identities;
 using Nave.Storage;
 using Nave.Storage.Keys;
@@ -43,6 +44,8 @@ internal sealed class IdentityStore(KeyWrapping wrapping)
 
     private const string DeleteModules = "DELETE FROM identities WHERE device_id = @device AND module_id <> ''";
 
+    private const string CountOne = "SELECT count(*) FROM identities WHERE device_id = @device AND module_id = @module";
+
     private const string CountModulesOf = "SELECT count(*) FROM identities WHERE device_id = @device AND module_id <> ''";
 
     private const string AddCounts =
@@ -69,7 +72,11 @@ internal sealed class IdentityStore(KeyWrapping wrapping)
     public static RegistryCounts Count(SqlSession session) =>
         session.Find(ReadCounts, row => new RegistryCounts(row.GetInt64(0), row.GetInt64(1), row.GetInt64(2)))!;
 
-    /// <summary>Adds an identity.</summary>
+    /// <summary>Whether there is such an identity.</summary>
+    public static bool Exists(SqlSession session, IdentityId id) =>
+        session.Number(CountOne, ("@device", id.Device.Value), ("@module", ModuleColumn(id))) > 0;
+
+    /// <summary>Adds an identity with its twin.</summary>
     /// <returns>False when the id is taken.</returns>
     public bool TryInsert(SqlSession session, DeviceIdentity identity)
     {
@@ -97,6 +104,7 @@ internal sealed class IdentityStore(KeyWrapping wrapping)
             return false;
         }
 
+        TwinStore.Create(session, identity.Id, identity.GenerationId);
         var (device, module) = identity.Id.IsModule ? (0, 1) : (1, 0);
         session.Execute(AddCounts, ("@devices", device), ("@enabled", identity.IsEnabled ? device : 0), ("@modules", module));
         return true;

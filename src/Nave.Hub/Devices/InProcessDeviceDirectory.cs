@@ -1,4 +1,5 @@
 using Nave.Hub.Commands;
+using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 
@@ -107,6 +108,21 @@ internal sealed class InProcessDeviceDirectory(Func<IdentityId, DeviceActor> wak
 
         public async ValueTask SweepCommandsAsync() =>
             await directory.CallAsync(id, 0, static (actor, _) => CompletedAsync(actor.SweepCommandsAsync()));
+
+        public ValueTask<ReportedOutcome> PatchReportedAsync(ReportedPatch patch) =>
+            directory.CallAsync(id, patch, static (actor, a) => actor.PatchReportedAsync(a));
+
+        public ValueTask<Outcome<TwinChanged>> ChangeTwinAsync(TwinUpdate update, ETagCondition condition) =>
+            directory.CallAsync(id, (update, condition), static (actor, a) => actor.ChangeTwinAsync(a.update, a.condition));
+
+        public async ValueTask TellDesiredAsync(DesiredChange change) =>
+            await directory.CallAsync(id, change, static (actor, a) => CompletedAsync(actor.TellDesiredAsync(a)));
+
+        public async ValueTask WatchDesiredAsync(SessionName session) =>
+            await directory.CallAsync(id, session, static (actor, a) => CompletedAsync(actor.WatchDesiredAsync(a)));
+
+        public async ValueTask UnwatchDesiredAsync(SessionName session) =>
+            await directory.CallAsync(id, session, static (actor, a) => CompletedAsync(actor.UnwatchDesiredAsync(a)));
 
         private static async ValueTask<bool> CompletedAsync(ValueTask call)
         {

@@ -96,7 +96,11 @@ internal sealed partial class Presence : IDisposable
     /// <summary>What the registry shows of an identity's connection.</summary>
     public async ValueTask<PresenceState> GetAsync(IdentityId id, CancellationToken stopping) =>
         _entries.TryGetValue(id, out var entry) ? entry.State(_time.GetUtcNow())
-        : Judge(await _store.FindAsync(id, stopping));
+        : Judge((await _store.FindAsync(id, stopping))?.Stored);
+
+    /// <summary>The same where the row was read with something else; null for none.</summary>
+    public PresenceState StateOf(IdentityId id, StoredPresence? stored) =>
+        _entries.TryGetValue(id, out var entry) ? entry.State(_time.GetUtcNow()) : Judge(stored);
 
     /// <summary>The same for many identities in one read; those never connected are absent.</summary>
     public async ValueTask<IReadOnlyDictionary<IdentityId, PresenceState>> ListAsync(
@@ -105,7 +109,7 @@ internal sealed partial class Presence : IDisposable
         var states = new Dictionary<IdentityId, PresenceState>();
         foreach (var row in await _store.ListAsync(first, last, stopping))
         {
-            states[row.Id] = _entries.TryGetValue(row.Id, out var entry) ? entry.State(_time.GetUtcNow()) : Judge(row);
+            states[row.Id] = _entries.TryGetValue(row.Id, out var entry) ? entry.State(_time.GetUtcNow()) : Judge(row.Stored);
         }
 
         // What has connected since the last flush and never before.
@@ -196,8 +200,8 @@ internal sealed partial class Presence : IDisposable
     }
 
     // Row of a former life: the restart ended it (spec/messaging-semantics.md 7).
-    private PresenceState Judge(PresenceRow? row) =>
-        row is null ? default
+    private PresenceState Judge(StoredPresence? stored) =>
+        stored is not { } row ? default
         : row.Node == _node.Id || !row.IsConnected ? new PresenceState(row.IsConnected, row.Since, row.LastActivity)
         : new PresenceState(false, _startedAt, row.LastActivity);
 
@@ -228,3 +232,6 @@ internal sealed partial class Presence : IDisposable
 
 /// <summary>What the registry shows of a connection: null where it never was.</summary>
 internal readonly record struct PresenceState(bool IsConnected, DateTimeOffset? UpdatedTime, DateTimeOffset? LastActivity);
+
+/// <summary>What a row of presence says, where it is read beside other tables.</summary>
+internal readonly record struct StoredPresence(Guid Node, bool IsConnected, DateTimeOffset Since, DateTimeOffset LastActivity);

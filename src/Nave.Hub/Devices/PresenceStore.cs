@@ -80,4 +80,7 @@ internal sealed record PresenceRow(
 {
     /// <summary>The node's life that wrote it.</summary>
     public Guid Node => Session.Node;
+
+    /// <summary>What the registry shows of it.</summary>
+    public StoredPresence Stored => new(Node, IsConnected, Since, LastActivity);
 }

@@ -1,15 +1,16 @@
+using Nave.Hub.Twins;
 using Nave.Storage.Schema;
 
 namespace Nave.Hub.Devices;
 
 /// <summary>
-/// The tables of the identity registry. What belongs to an identity (subscriptions, presence, later twins and commands)
+/// The tables of the identity registry. What belongs to an identity (subscriptions, presence, its twin, commands)
 /// references its row and goes with it. A device is the row whose module id is empty.
 /// </summary>
 internal static class RegistrySchema
 {
     /// <summary>For opening the database.</summary>
-    public static SchemaPart Part { get; } = new("registry", [Version1]);
+    public static SchemaPart Part { get; } = new("registry", [Version1, TwinSchema.Table]);
 
     private const string Version1 = """
         CREATE TABLE identities (

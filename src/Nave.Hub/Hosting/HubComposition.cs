@@ -17,6 +17,7 @@ using Nave.Hub.Heads.Mqtt;
 using Nave.Hub.Hosting.Certificates;
 using Nave.Hub.Monitoring;
 using Nave.Hub.Telemetry;
+using Nave.Hub.Twins;
 using Nave.Protocol.Access;
 
 namespace Nave.Hub.Hosting;
@@ -98,6 +99,8 @@ internal static class HubComposition
         services.AddRegistry();
         services.AddSingleton(options.CloudToDevice);
         services.AddCommands();
+        services.AddSingleton(options.Twins);
+        services.AddTwins();
         services.AddDevices();
         services.AddSingleton<TelemetryPipeline>();
         services.AddMqtt();

@@ -1,6 +1,7 @@
 using System.Net;
 using Nave.Hub.Commands;
 using Nave.Hub.Events;
+using Nave.Hub.Twins;
 using Nave.Protocol;
 
 namespace Nave.Hub.Hosting;
@@ -28,6 +29,9 @@ public sealed class HubOptions
 
     /// <summary>The queues of commands.</summary>
     public CommandOptions CloudToDevice { get; } = new();
+
+    /// <summary>How large twins may be.</summary>
+    public TwinOptions Twins { get; } = new();
 
     /// <summary>What goes to the console.</summary>
     public LogSection Log { get; } = new();

@@ -1,6 +1,7 @@
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
 using Nave.Hub.Tests.Harness;
+using Nave.Hub.Twins;
 using Nave.Protocol.Identities;
 
 namespace Nave.Hub.Tests.Devices;
@@ -108,5 +109,12 @@ public sealed class InProcessDeviceDirectoryTests : DeviceDirectoryContract, IAs
         id,
         new CommandBox(
             id, new CommandStore(_data.Database), new CommandOptions(), new CommandRoute(new SessionTable(new NodeIncarnation(Guid.Empty))),
-            new CommandClock(), TimeProvider.System, () => Guid.Empty)));
+            new CommandClock(), TimeProvider.System, () => Guid.Empty),
+        new TwinBox(id, new TwinStore(_data.Database, new TwinReader(presence: null!), new TwinOptions(), TimeProvider.System), new NoRoute())));
+
+    // Nobody watches or reads a twin here.
+    private sealed class NoRoute : ITwinRoute
+    {
+        public void DesiredChanged(SessionName session, DesiredChange change) => throw new InvalidOperationException();
+    }
 }

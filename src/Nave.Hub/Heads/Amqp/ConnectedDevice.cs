@@ -3,6 +3,7 @@ using Amqp.Types;
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
+using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 
@@ -112,6 +113,12 @@ internal sealed partial class ConnectedDevice(IdentityId id, ConnectionDevices o
             // It never left: back to the queue, uncounted. Not awaited: the actor's turn is what calls us.
             _ = ReturnAsync(delivery.LockToken);
         }
+    }
+
+    /// <inheritdoc/>
+    public void DesiredChanged(DesiredChange change)
+    {
+        // No twin link yet: nothing here asks the session to watch.
     }
 
     /// <inheritdoc/>

@@ -44,6 +44,8 @@ internal sealed class DeviceRoutes(ServiceRoutes routes, AccessControl access, D
 
         public void Deliver(Commands.CommandDelivery delivery) => throw new InvalidOperationException("A request is answered, not called.");
 
+        public void DesiredChanged(Twins.DesiredChange change) => throw new InvalidOperationException("A request watches nothing.");
+
         public void Close(CloseReason reason)
         {
             // Nothing stays open that could be closed.

@@ -3,6 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
+using Nave.Hub.Twins;
 
 namespace Nave.Hub.Heads.Mqtt;
 
@@ -28,8 +29,15 @@ internal sealed class MqttChannel(PipeReader input) : IDeviceChannel
     public Action<CommandDelivery> OnDeliver { get; set; } =
         static _ => throw new UnreachableException("A command came before the session granted any.");
 
+    /// <summary>Takes desired changes; set before the session watches any.</summary>
+    public Action<DesiredChange> OnDesiredChanged { get; set; } =
+        static _ => throw new UnreachableException("A desired change came before the session watched any.");
+
     /// <inheritdoc/>
     public void Deliver(CommandDelivery delivery) => OnDeliver(delivery);
+
+    /// <inheritdoc/>
+    public void DesiredChanged(DesiredChange change) => OnDesiredChanged(change);
 
     /// <inheritdoc/>
     public void Close(CloseReason reason)

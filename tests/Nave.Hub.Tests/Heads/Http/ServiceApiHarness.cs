@@ -15,6 +15,7 @@ using Nave.Hub.Devices;
 using Nave.Hub.Events;
 using Nave.Hub.Heads.Http;
 using Nave.Hub.Telemetry;
+using Nave.Hub.Twins;
 using Nave.Hub.Tests.Harness;
 using Nave.Hub.Tests.Heads.Mqtt;
 using Nave.Protocol.Access;
@@ -75,6 +76,7 @@ internal sealed class ServiceApiHarness : IAsyncDisposable
             .AddRegistry()
             .AddAccess()
             .AddCommands()
+            .AddTwins()
             .AddDevices()
             .AddSingleton(streams)
             .AddSingleton<IEventLog>(new HeldLog(streams.Telemetry))

@@ -10,6 +10,7 @@ using Nave.Hub.Devices;
 using Nave.Hub.Heads.Mqtt;
 using Nave.Hub.Monitoring;
 using Nave.Hub.Telemetry;
+using Nave.Hub.Twins;
 using Nave.Hub.Tests.Devices;
 using Nave.Hub.Tests.Harness;
 using Nave.Mqtt;
@@ -49,12 +50,14 @@ internal sealed class MqttHub : IAsyncDisposable
         var access = new AccessControl(identities, Policies, authorities, names, new AccessOptions(), Time, Logger<AccessControl>());
         _liveAccess = new LiveAccessTable(access, identities, Policies, authorities, Time, Logger<LiveAccessTable>());
         var table = new SessionTable(registry.Node);
-        var directory = new InProcessDeviceDirectory(id => new DeviceActor(
+        var twins = new TwinStore(registry.Database, new TwinReader(registry.Presence), new TwinOptions(), Time);
+        Directory = new InProcessDeviceDirectory(id => new DeviceActor(
             id,
             new CommandBox(
-                id, new CommandStore(registry.Database), new CommandOptions(), new CommandRoute(table), new CommandClock(), Time, () => Guid.Empty)));
+                id, new CommandStore(registry.Database), new CommandOptions(), new CommandRoute(table), new CommandClock(), Time, () => Guid.Empty),
+            new TwinBox(id, twins, new TwinRoute(table))));
         Sessions = new DeviceSessions(
-            directory, access, _liveAccess, registry.Presence, Telemetry, table, registry.Node, Logger<DeviceSessions>());
+            Directory, access, _liveAccess, registry.Presence, Telemetry, twins, table, registry.Node, Logger<DeviceSessions>());
         var signals = new MqttSignals(Logger<MqttSignals>(), _metrics, Time);
         _wheel = new DeadlineWheel(Time);
         _head = new MqttConnectionHandler(
@@ -68,6 +71,8 @@ internal sealed class MqttHub : IAsyncDisposable
     public TelemetryPipeline Telemetry { get; }
 
     public DeviceSessions Sessions { get; }
+
+    public IDeviceDirectory Directory { get; }
 
     public PolicyRegistry Policies { get; }
 

@@ -1,0 +1,58 @@
+using Nave.Protocol.Errors;
+
+namespace Nave.Hub.Twins;
+
+/// <summary>A twin as its device gets it.</summary>
+/// <param name="Json"><c>{"desired":{...,"$version":n},"reported":{...,"$version":m}}</c>.</param>
+/// <param name="DesiredVersion">To be compared with notifications that were sent meanwhile.</param>
+/// <param name="ReportedVersion">The other <c>$version</c>.</param>
+internal sealed record DeviceTwin(byte[] Json, long DesiredVersion, long ReportedVersion)
+{
+    public static DeviceTwin Of(long desiredVersion, long reportedVersion, byte[] desired, byte[] reported) =>
+        new(TwinText.ForDevice(desired, desiredVersion, reported, reportedVersion), desiredVersion, reportedVersion);
+}
+
+/// <summary>A device's patch of its reported properties, checked by <see cref="ReportedPatch.Read"/>.</summary>
+/// <param name="GenerationId">Of the identity that the session was opened for.</param>
+/// <param name="Json">A merge patch.</param>
+/// <param name="ExpectedVersion">What the reported <c>$version</c> must be, where the device names one.</param>
+internal sealed record ReportedPatch(string GenerationId, byte[] Json, long? ExpectedVersion)
+{
+    /// <summary>Reads what a device sent.</summary>
+    public static Outcome<ReportedPatch> Read(string generationId, byte[] json, long? expectedVersion)
+    {
+        if (!TwinRules.Parse(json).TryGet(out var document, out var failure))
+        {
+            return failure;
+        }
+
+        using (document)
+        {
+            return TwinRules.Check(document.RootElement, ignoresMarks: false) is { } broken
+                ? broken
+                : new ReportedPatch(generationId, json, expectedVersion);
+        }
+    }
+}
+
+/// <summary>What became of a reported patch: the new <c>$version</c>, or why there is none.</summary>
+internal readonly record struct ReportedOutcome(long Version, HubFailure? Failure = null)
+{
+    public static implicit operator ReportedOutcome(HubFailure failure) => new(0, failure);
+}
+
+/// <summary>A change of desired properties on its way to the device.</summary>
+/// <param name="Version">The desired <c>$version</c> that it made.</param>
+/// <param name="Json">The patch, nulls and all, or after a replacement the complete section; with <c>$version</c>.</param>
+internal sealed record DesiredChange(long Version, byte[] Json)
+{
+    public static DesiredChange Of(SectionChange change, long version) => new(version, TwinText.WithVersion(change.Json, version));
+}
+
+/// <summary>A change that was made by a back end.</summary>
+/// <param name="Desired">What the device is to be told, or null.</param>
+internal sealed record TwinChanged(DesiredChange? Desired)
+{
+    /// <summary>The twin as the change left it, where it was asked for.</summary>
+    public TwinDocument? Document { get; init; }
+}
