@@ -84,8 +84,11 @@ internal sealed class DeviceSession : ILiveAccess
     }
 
     /// <summary>Lets commands flow to this device's channel, up to the grant's limit; the head raises it as the device takes them.</summary>
-    public ValueTask GrantCommandsAsync(CommandGrant grant) =>
-        HoldsPlace ? _home.ActorOf(this).GrantCommandsAsync(Name, grant) : ValueTask.CompletedTask; // The actor feeds who has the place.
+    public ValueTask GrantCommandsAsync(CommandGrant grant)
+    {
+        _presence?.Heard();
+        return HoldsPlace ? _home.ActorOf(this).GrantCommandsAsync(Name, grant) : ValueTask.CompletedTask; // The actor feeds who has the place.
+    }
 
     /// <summary>The device takes no more commands here; what it had not settled goes back to the queue.</summary>
     public ValueTask StopCommandsAsync() =>

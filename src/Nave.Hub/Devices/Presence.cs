@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
+using Nave.Hub.Events;
 using Nave.Protocol.Identities;
 
 namespace Nave.Hub.Devices;
@@ -22,6 +23,7 @@ internal sealed partial class Presence : IDisposable
 
     private readonly ConcurrentDictionary<IdentityId, PresenceEntry> _entries = new();
     private readonly PresenceStore _store;
+    private readonly ConnectionEvents _events;
     private readonly NodeIncarnation _node;
     private readonly TimeProvider _time;
     private readonly ILogger<Presence> _logger;
@@ -32,9 +34,11 @@ internal sealed partial class Presence : IDisposable
     private long _highestEpoch;
     private int _connectedDevices;
 
-    public Presence(PresenceStore store, DeviceRegistry registry, NodeIncarnation node, TimeProvider time, ILogger<Presence> logger)
+    public Presence(
+        PresenceStore store, DeviceRegistry registry, ConnectionEvents events, NodeIncarnation node, TimeProvider time, ILogger<Presence> logger)
     {
         _store = store;
+        _events = events;
         _node = node;
         _time = time;
         _logger = logger;
@@ -167,6 +171,14 @@ internal sealed partial class Presence : IDisposable
             {
                 _entries.TryRemove(KeyValuePair.Create(entry.Id, entry));
             }
+
+            rows.ForEach(_events.Observe);
+        }
+
+        // A hub that stops says nothing of those it disconnects: they come back.
+        if (!_stopping.IsCancellationRequested)
+        {
+            await _events.TellAsync(id => _entries.TryGetValue(id, out var entry) && entry.State(now).IsConnected, _stopping.Token);
         }
     }
 

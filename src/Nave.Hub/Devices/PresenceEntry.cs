@@ -18,13 +18,15 @@ internal sealed class PresenceEntry(IdentityId id)
     private bool _isDirty;
     private bool _isRemoved;
     private bool _isHeard;
+    private bool _hasSpoken;
+    private bool _isNews;
 
     public IdentityId Id { get; } = id;
 
     /// <summary>Whether there is something to write.</summary>
     public bool IsDirty => Volatile.Read(ref _isDirty) || Volatile.Read(ref _isHeard);
 
-    /// <summary>The device has sent or received a message. For the hot path: one store.</summary>
+    /// <summary>The device has sent a message or asks for commands. For the hot path: one store.</summary>
     public void Heard() => Volatile.Write(ref _isHeard, true);
 
     public ConnectResult TryConnect(SessionName session, DeviceProtocol protocol, DateTimeOffset now)
@@ -48,7 +50,9 @@ internal sealed class PresenceEntry(IdentityId id)
             _reason = null;
             _isConnected = true;
             _since = _lastActivity = now;
-            _isDirty = true;
+            _hasSpoken = false;
+            Volatile.Write(ref _isHeard, false); // It was the last session's.
+            _isDirty = _isNews = true;
             return was ? ConnectResult.TookOver : ConnectResult.NewlyConnected;
         }
     }
@@ -67,7 +71,7 @@ internal sealed class PresenceEntry(IdentityId id)
             _isConnected = false;
             _reason = reason;
             _since = now;
-            _isDirty = true;
+            _isDirty = _isNews = true;
             return true;
         }
     }
@@ -87,13 +91,20 @@ internal sealed class PresenceEntry(IdentityId id)
         lock (_lock)
         {
             TakeHeard(now);
-            _isDirty = false;
-            return new PresenceRow(Id, _session, _protocol, _isConnected, _since, _reason, _lastActivity);
+            var isNews = _isNews;
+            _isDirty = _isNews = false;
+            return new PresenceRow(Id, _session, _protocol, _isConnected, _since, _reason, _lastActivity) { HasSpoken = _hasSpoken, IsNews = isNews };
         }
     }
 
     /// <summary>What was taken could not be written.</summary>
-    public void MarkDirty() => Volatile.Write(ref _isDirty, true);
+    public void MarkDirty()
+    {
+        lock (_lock)
+        {
+            _isDirty = _isNews = true;
+        }
+    }
 
     /// <summary>Ends the entry's life if SQL knows all of it: whoever still holds it must take a new one.</summary>
     public bool TryRemove()
@@ -124,6 +135,8 @@ internal sealed class PresenceEntry(IdentityId id)
             Volatile.Write(ref _isHeard, false);
             _lastActivity = now;
             _isDirty = true;
+            _isNews |= !_hasSpoken;
+            _hasSpoken = true;
         }
     }
 }

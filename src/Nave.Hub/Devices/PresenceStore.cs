@@ -83,4 +83,10 @@ internal sealed record PresenceRow(
 
     /// <summary>What the registry shows of it.</summary>
     public StoredPresence Stored => new(Node, IsConnected, Since, LastActivity);
+
+    /// <summary>Whether the identity has sent telemetry or asked for commands in this session. Not stored.</summary>
+    public bool HasSpoken { get; init; }
+
+    /// <summary>Whether the state is another than that of the last row taken, or has spoken only since. Not stored.</summary>
+    public bool IsNews { get; init; }
 }

@@ -12,6 +12,8 @@ internal static class EventsRegistration
         services.TryAddSingleton(ChangeSources.None);
         services.TryAddSingleton<EventOutbox>();
         services.TryAddSingleton<LifecycleEvents>();
+        services.TryAddSingleton(ConnectionEventOptions.Default);
+        services.TryAddSingleton<ConnectionEvents>();
         return services;
     }
 

@@ -95,6 +95,7 @@ internal static class HubComposition
             EventHubName = EventHubName,
         });
         services.AddAccess();
+        services.AddSingleton(new ConnectionEventOptions(options.Events.ConnectionStateInterval));
         services.AddChangeEvents(options.Events.Sources);
         services.AddRegistry();
         services.AddSingleton(options.CloudToDevice);

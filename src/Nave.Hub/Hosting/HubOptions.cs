@@ -142,6 +142,9 @@ public sealed class EventsSection
 
     /// <summary>Sources besides telemetry that the events endpoint gets; as in the service, none unless asked for.</summary>
     public IReadOnlyList<ChangeSource> Sources { get; set; } = [];
+
+    /// <summary>The least time between two connection events of one identity.</summary>
+    public TimeSpan ConnectionStateInterval { get; set; } = TimeSpan.FromSeconds(60);
 }
 
 /// <summary>Section <c>Log</c>.</summary>

@@ -20,7 +20,7 @@ internal sealed class HubStores : IAsyncDisposable
 {
     // In the order in which tables refer to each other.
     private static readonly SchemaPart[] Schema =
-        [KeyWrapping.SchemaPart, AccessSchema.Part, RegistrySchema.Part, CommandStore.Schema, ConsumerGroupStore.Schema, EventOutbox.Schema];
+        [KeyWrapping.SchemaPart, AccessSchema.Part, RegistrySchema.Part, CommandStore.Schema, ConsumerGroupStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema];
 
     private HubStores(DataDirectory data, ILoggerFactory loggers, TelemetryStreams streams)
     {

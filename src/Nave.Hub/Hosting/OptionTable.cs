@@ -61,6 +61,8 @@ public static class OptionTable
         new("Events:Sources", null, "none",
             "Events besides telemetry for the events endpoint: TwinChangeEvents, DeviceLifecycleEvents, DeviceConnectionStateEvents, DeviceJobLifecycleEvents, DigitalTwinChangeEvents",
             (o, text) => o.Events.Sources = Choices<ChangeSource>(text)) { IsList = true },
+        new("Events:ConnectionStateInterval", null, "60s", "Least time between two connection state events of one device or module",
+            (o, text) => o.Events.ConnectionStateInterval = Duration(text, TimeSpan.FromSeconds(1))),
         new("CloudToDevice:MaxQueued", null, "50", "Commands in one queue, enqueued and locked together",
             (o, text) => o.CloudToDevice.MaxQueued = Number(text, 1, 100_000)),
         new("CloudToDevice:DefaultTimeToLive", null, "1h", "How long a command lives that names no expiry, 1m to 48h",

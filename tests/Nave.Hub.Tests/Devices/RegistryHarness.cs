@@ -95,13 +95,15 @@ internal sealed class RegistryHarness : IAsyncDisposable
     private async Task OpenAsync(byte life)
     {
         Database = HubDatabase.Open(
-            new SqliteDialect(_directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part, CommandStore.Schema, EventOutbox.Schema], Time, NullLogger<HubDatabase>.Instance);
+            new SqliteDialect(_directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part, CommandStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema], Time, NullLogger<HubDatabase>.Instance);
         Store = new IdentityStore(await KeyWrapping.OpenAsync(Database, _directory.PathOf("keys/master.keys"), default));
         Registry = new DeviceRegistry(Database, Store, new RegistryRules(new IdentityMarks(Time), Time), Limits, new LifecycleEvents(Outbox, Time));
         Registry.Changed += (before, after) => Changes.Add((before, after));
         Subscriptions = new SubscriptionStore(Database);
         Node = new NodeIncarnation(new Guid(life, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
-        Presence = new Presence(new PresenceStore(Database), Registry, Node, Time, NullLogger<Presence>.Instance);
+        var events = new ConnectionEvents(
+            Database, Outbox, Node, ConnectionEventOptions.Default, Time, NullLogger<ConnectionEvents>.Instance);
+        Presence = new Presence(new PresenceStore(Database), Registry, events, Node, Time, NullLogger<Presence>.Instance);
         await Presence.StartAsync(default);
     }
 

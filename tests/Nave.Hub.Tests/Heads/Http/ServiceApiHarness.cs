@@ -61,7 +61,7 @@ internal sealed class ServiceApiHarness : IAsyncDisposable
         var directory = new TempDirectory();
         var log = new TestLog();
         var database = HubDatabase.Open(
-            new SqliteDialect(directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part, AccessSchema.Part, CommandStore.Schema, EventOutbox.Schema], TimeProvider.System, NullLogger<HubDatabase>.Instance);
+            new SqliteDialect(directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part, AccessSchema.Part, CommandStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema], TimeProvider.System, NullLogger<HubDatabase>.Instance);
         var streams = new TelemetryStreams(1);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Logging.AddProvider(log).SetMinimumLevel(LogLevel.Trace);
