@@ -1,7 +1,9 @@
 using System.Buffers;
+using System.Text;
 using Nave.EventLog;
 using Nave.Hub.Access;
 using Nave.Hub.Commands;
+using Nave.Hub.Faults;
 using Nave.Hub.Telemetry;
 using Nave.Hub.Twins;
 using Nave.Protocol;
@@ -17,8 +19,12 @@ namespace Nave.Hub.Devices;
 /// </summary>
 internal sealed class DeviceSession : ILiveAccess
 {
+    // Of a message that goes nowhere: whatever waits for it waits no longer.
+    private static readonly LogPosition BeforeAll = new(long.MinValue);
+
     private readonly DeviceSessions _home;
     private readonly TelemetryPipeline _telemetry;
+    private readonly FaultInjection _faults;
     private readonly IDeviceChannel _channel;
     private volatile TelemetrySender _sender;
     private AccessWatch? _watch;
@@ -29,6 +35,7 @@ internal sealed class DeviceSession : ILiveAccess
     {
         _home = home;
         _telemetry = telemetry;
+        _faults = home.Faults;
         _channel = request.Channel;
         Id = request.Grant.Identity ?? throw new ArgumentException("A session needs a grant of an identity.", nameof(request));
         Protocol = request.Protocol;
@@ -65,15 +72,37 @@ internal sealed class DeviceSession : ILiveAccess
     public TelemetryResult TrySendTelemetry(TelemetryProperties properties, in ReadOnlySequence<byte> body, ICommitWaiter? waiter)
     {
         _presence?.Heard();
-        return _telemetry.TryAppend(_sender, properties, body, waiter);
+        return _faults.IsOn && TryInject(properties, body) is { } injected
+            ? injected
+            : _telemetry.TryAppend(_sender, properties, body, waiter);
     }
 
     /// <summary>Sends messages and completes when all are durable, with null, or with why they are not.</summary>
-    public ValueTask<HubFailure?> SendTelemetryAsync(IReadOnlyList<TelemetryItem> items, CancellationToken stopping) =>
-        _telemetry.SendAsync(_sender, items, stopping);
+    public ValueTask<HubFailure?> SendTelemetryAsync(IReadOnlyList<TelemetryItem> items, CancellationToken stopping)
+    {
+        if (_faults.IsOn)
+        {
+            foreach (var item in items.Where(item => item.Properties.Fault is not null))
+            {
+                // The reply to the request shows the fault already (spec/sdk-gotchas.md 6 rule 2).
+                _faults.Take(Id, _channel, item.Properties.Fault!, MarkOf(item.Properties, item.Body), item.Properties.Fault!.IsRefusal);
+            }
+
+            if (_faults.FindRefusal(Id) is { } refusal)
+            {
+                return new(refusal);
+            }
+
+            items = [.. items.Where(item => item.Properties.Fault is null)];
+        }
+
+        return items.Count == 0 ? default : _telemetry.SendAsync(_sender, items, stopping);
+    }
 
     /// <summary>Completes when a message that met a full batch may be tried again.</summary>
-    public ValueTask WaitForRoomAsync(CancellationToken stopping) => _telemetry.WaitForRoomAsync(stopping);
+    public ValueTask WaitForRoomAsync(CancellationToken stopping) => _faults.IsOn && _faults.FindRefusal(Id) is not null
+        ? _faults.WaitForEndAsync(Id, stopping)
+        : _telemetry.WaitForRoomAsync(stopping);
 
     /// <summary>Replaces the grant after the device renewed its token in place (AMQP).</summary>
     public void Renew(AccessGrant grant)
@@ -134,6 +163,30 @@ internal sealed class DeviceSession : ILiveAccess
 
     /// <summary>Another session has the place: close without giving it back.</summary>
     internal void TakenOver() => _channel.Close(CloseReason.TakenOver);
+
+    // Null where the message is plain telemetry and nothing stands in its way.
+    private TelemetryResult? TryInject(TelemetryProperties properties, in ReadOnlySequence<byte> body)
+    {
+        var isMqtt = Protocol is DeviceProtocol.Mqtt or DeviceProtocol.MqttWs;
+        if (properties.Fault is { } fault)
+        {
+            // MQTT can say no but by closing: there only throttling can be shown, by waiting (spec/sdk-gotchas.md 6).
+            if (!isMqtt || fault.Kind is not (FaultKind.InvokeMaxMessageQuota or FaultKind.InvokeAuthError))
+            {
+                _faults.Take(Id, _channel, fault, MarkOf(properties, body));
+            }
+
+            return new TelemetryResult(AppendOutcome.Taken, BeforeAll, null);
+        }
+
+        return _faults.FindRefusal(Id) is not { } refusal ? null
+            : isMqtt ? new TelemetryResult(AppendOutcome.Full, default, null)
+            : new TelemetryResult(AppendOutcome.Refused, default, refusal);
+    }
+
+    // What a message has in common with itself when it is sent again.
+    private static ReadOnlySpan<byte> MarkOf(TelemetryProperties properties, in ReadOnlySequence<byte> body) =>
+        properties.Properties.MessageId is { } messageId ? Encoding.UTF8.GetBytes(messageId) : [.. properties.Encoded.Span, .. body.ToArray()];
 
     internal void HeardBy(PresenceEntry presence) => _presence = presence;
 

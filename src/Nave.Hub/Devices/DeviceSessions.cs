@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Access;
+using Nave.Hub.Faults;
 using Nave.Hub.Telemetry;
 using Nave.Hub.Twins;
 
@@ -18,8 +19,12 @@ internal sealed partial class DeviceSessions(
     TwinStore twins,
     SessionTable sessions,
     NodeIncarnation node,
+    FaultInjection faults,
     ILogger<DeviceSessions> logger)
 {
+    /// <summary>What devices may do to themselves.</summary>
+    internal FaultInjection Faults => faults;
+
     /// <summary>Sessions that hold a connection's place now.</summary>
     public int Count => sessions.Count;
 

@@ -1,4 +1,5 @@
 using Nave.Hub.Commands;
+using Nave.Hub.Faults;
 using Nave.Hub.Twins;
 
 namespace Nave.Hub.Devices;
@@ -20,4 +21,9 @@ internal interface IDeviceChannel
 
     /// <summary>Ends the connection with a reason that the head translates; further calls do nothing.</summary>
     void Close(CloseReason reason);
+
+    /// <summary>Does to the connection what its device has asked for; nothing where the fault's target does not exist.</summary>
+    /// <param name="fault">No <see cref="FaultRequest.IsRefusal"/>.</param>
+    /// <param name="reason">The device's own words, for error descriptions.</param>
+    void Inject(FaultKind fault, string reason);
 }

@@ -4,12 +4,14 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Nave.EventLog;
 using Nave.Hub.Access;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
 using Nave.Hub.Events;
+using Nave.Hub.Faults;
 using Nave.Hub.Heads;
 using Nave.Hub.Heads.Amqp;
 using Nave.Hub.Heads.Http;
@@ -102,6 +104,8 @@ internal static class HubComposition
         services.AddCommands();
         services.AddSingleton(options.Twins);
         services.AddTwins();
+        services.AddSingleton(provider => new FaultInjection(
+            options.Testing.FaultInjection, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<FaultInjection>>()));
         services.AddDevices();
         services.AddSingleton<TelemetryPipeline>();
         services.AddMqtt();

@@ -39,6 +39,9 @@ public sealed class HubOptions
     /// <summary>Where metrics go.</summary>
     public MetricsSection Metrics { get; } = new();
 
+    /// <summary>What helps those who test against a hub.</summary>
+    public TestingSection Testing { get; } = new();
+
     /// <summary>What is created at the start if it is absent.</summary>
     public HubSeed Seed { get; set; } = new();
 }
@@ -172,4 +175,11 @@ public sealed class MetricsSection
 {
     /// <summary>Where metrics are exported with OTLP; null for the environment's <c>OTEL_EXPORTER_OTLP_ENDPOINT</c>, or nowhere.</summary>
     public string? OtlpEndpoint { get; set; }
+}
+
+/// <summary>Section <c>Testing</c>.</summary>
+public sealed class TestingSection
+{
+    /// <summary>Whether devices may ask for faults of their own connections (spec/sdk-gotchas.md 6).</summary>
+    public bool FaultInjection { get; set; }
 }

@@ -94,6 +94,8 @@ public static class OptionTable
             (o, text) => o.Log.Level = Choice<LogLevel>(text)),
         new("Metrics:OtlpEndpoint", "--otlp", "OTEL_EXPORTER_OTLP_ENDPOINT", "Export metrics with OTLP to this URL",
             (o, text) => o.Metrics.OtlpEndpoint = Url(text)),
+        new("Testing:FaultInjection", null, "false", "Let devices ask for faults of their own connections; for test hubs only",
+            (o, text) => o.Testing.FaultInjection = Flag(text)),
     ];
 
     /// <summary>The option of that name, upper or lower case.</summary>

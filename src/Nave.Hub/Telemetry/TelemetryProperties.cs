@@ -1,3 +1,4 @@
+using Nave.Hub.Faults;
 using Nave.Protocol.Messages;
 
 namespace Nave.Hub.Telemetry;
@@ -13,6 +14,7 @@ internal sealed class TelemetryProperties
         Properties = properties;
         Encoded = encoded;
         CountedBytes = countedBytes;
+        Fault = FaultRequest.TryRead(properties.Application);
     }
 
     /// <summary>No properties at all.</summary>
@@ -26,6 +28,9 @@ internal sealed class TelemetryProperties
 
     /// <summary>System property values plus application property names and values, in UTF-8 bytes: what counts towards the size limit besides the body.</summary>
     public int CountedBytes { get; }
+
+    /// <summary>The fault that the device asks for, or null. Means something only where fault injection is on.</summary>
+    public FaultRequest? Fault { get; }
 
     /// <summary>Encodes properties. Those that the hub stamps itself are dropped here, so that no device can set them (spec/security.md 9).</summary>
     public static TelemetryProperties From(MessageProperties properties) =>

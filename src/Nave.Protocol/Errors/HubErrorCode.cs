@@ -15,6 +15,7 @@ public enum HubErrorCode
     BulkRegistryOperationFailure = 400013,
     ConnectionForcefullyClosedOnNewConnection = 400027,
     InvalidDeviceScope = 400028,
+    ConnectionForcefullyClosedOnFaultInjection = 400029,
     IotHubNotFound = 401001,
     IotHubUnauthorizedAccess = 401002,
     IotHubUnauthorized = 401003,

@@ -35,6 +35,9 @@ internal sealed partial class AmqpConnection : IHandler
     // How long a peer may take to answer our CLOSE, and a transport to pass on the last bytes.
     private static readonly TimeSpan CloseLimit = TimeSpan.FromSeconds(5);
 
+    // The same where the device itself has asked for the end (spec/sdk-gotchas.md 6).
+    private static readonly TimeSpan ForcedCloseLimit = TimeSpan.FromSeconds(1);
+
     private readonly AmqpHead _head;
     private readonly IDuplexPipe _pipe;
     private readonly FrameGate _gate = new();
@@ -151,7 +154,7 @@ internal sealed partial class AmqpConnection : IHandler
         var time = _head.Time;
         if (_closingSince != 0)
         {
-            if (time.GetElapsedTime(_closingSince) > CloseLimit)
+            if (time.GetElapsedTime(_closingSince) > (_reason is CloseReason.Forced ? ForcedCloseLimit : CloseLimit))
             {
                 _transport.Close();
             }
@@ -174,7 +177,7 @@ internal sealed partial class AmqpConnection : IHandler
     /// Ends the connection from our side: END for every session, then CLOSE (a CLOSE alone freezes Node clients for 45 s,
     /// spec/device-amqp.md 11). Returns at once.
     /// </summary>
-    public void Close(CloseReason reason, Error error)
+    public void Close(CloseReason reason, Error? error)
     {
         _reason ??= reason;
         if (_engine is { } engine)
@@ -200,7 +203,7 @@ internal sealed partial class AmqpConnection : IHandler
     }
 
     /// <summary>Closes one of the engine's objects without waiting for the peer, whatever state it is in.</summary>
-    public static void CloseQuietly(AmqpObject engineObject, Error error)
+    public static void CloseQuietly(AmqpObject engineObject, Error? error)
     {
         try
         {

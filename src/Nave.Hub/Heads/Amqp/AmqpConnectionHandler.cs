@@ -12,7 +12,7 @@ internal sealed class AmqpConnectionHandler(AmqpHead head) : ConnectionHandler
     {
         var certificate = connection.Features.Get<ITlsConnectionFeature>()?.ClientCertificate;
         var draining = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
-        var peer = new AmqpPeer(connection.ConnectionId, (connection.RemoteEndPoint as IPEndPoint)?.Address, certificate);
+        var peer = new AmqpPeer(connection.ConnectionId, (connection.RemoteEndPoint as IPEndPoint)?.Address, certificate) { Reset = SocketReset.Of(connection.Features) };
         await head.RunAsync(connection.Transport, peer, draining, connection.ConnectionClosed);
     }
 }

@@ -8,4 +8,8 @@ namespace Nave.Hub.Heads.Amqp;
 /// <param name="Address">Where it comes from; null when unknown.</param>
 /// <param name="Certificate">The TLS client certificate, or null. Accepted by the handshake whatever it is (spec/security.md 6.1).</param>
 /// <param name="IsWebSocket">Whether AMQP comes inside a WebSocket.</param>
-internal sealed record AmqpPeer(string ConnectionId, IPAddress? Address, X509Certificate2? Certificate, bool IsWebSocket = false);
+internal sealed record AmqpPeer(string ConnectionId, IPAddress? Address, X509Certificate2? Certificate, bool IsWebSocket = false)
+{
+    /// <summary>Cuts the transport off as a dead network would; null where there is none to cut.</summary>
+    public Action? Reset { get; init; }
+}

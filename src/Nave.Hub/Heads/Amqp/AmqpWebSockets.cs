@@ -11,7 +11,10 @@ internal sealed class AmqpWebSockets(AmqpHead head, IHostApplicationLifetime lif
 
     public Task ServeAsync(IDuplexPipe pipe, HttpContext context, CancellationToken closed) => head.RunAsync(
         pipe,
-        new AmqpPeer(context.Connection.Id, context.Connection.RemoteIpAddress, context.Connection.ClientCertificate, IsWebSocket: true),
+        new AmqpPeer(context.Connection.Id, context.Connection.RemoteIpAddress, context.Connection.ClientCertificate, IsWebSocket: true)
+        {
+            Reset = SocketReset.Of(context.Features),
+        },
         lifetime.ApplicationStopping,
         closed);
 }

@@ -24,6 +24,7 @@ internal sealed partial class CbsNode(AmqpConnection connection, IAmqpAccess acc
     private readonly CancellationTokenSource _stopping = new();
     private readonly ReplyLinks _replies = new();
     private Task? _judging;
+    private ListenerLink? _requestLink; // The newest.
 
     /// <summary>Accepts either of the node's links.</summary>
     public void Attach(LinkRequest request)
@@ -31,11 +32,25 @@ internal sealed partial class CbsNode(AmqpConnection connection, IAmqpAccess acc
         if (request.PeerSends)
         {
             _judging ??= JudgeAsync();
+            _requestLink = request.Link;
             request.AcceptReceiver(RequestCredit, AmqpFrame.MaxBytes, (link, message) => OnRequest(link, request.Session, message));
         }
         else
         {
             _replies.Attach(request);
+        }
+    }
+
+    /// <summary>Detaches the links on which requests come, or those on which answers go.</summary>
+    public void Detach(bool isRequests, Error error)
+    {
+        if (!isRequests)
+        {
+            _replies.Detach(error);
+        }
+        else if (Interlocked.Exchange(ref _requestLink, null) is { } link)
+        {
+            AmqpConnection.CloseQuietly(link, error);
         }
     }
 

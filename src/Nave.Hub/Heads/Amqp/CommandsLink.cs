@@ -5,6 +5,7 @@ using Amqp.Framing;
 using Amqp.Listener;
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Commands;
+using Nave.Hub.Faults;
 using Nave.Protocol.Errors;
 
 namespace Nave.Hub.Heads.Amqp;
@@ -25,6 +26,9 @@ internal sealed partial class CommandsLink(LinkRequest request, ConnectedDevice 
     private readonly ConcurrentQueue<DeviceOutcome> _outcomes = new();
     private long _returned;
     private volatile bool _isOver;
+
+    /// <inheritdoc/>
+    public bool EndsWith(FaultKind fault) => fault is FaultKind.KillAmqpC2DLink;
 
     /// <summary>Accepts the link. It lives on its device from then on.</summary>
     public void Accept()

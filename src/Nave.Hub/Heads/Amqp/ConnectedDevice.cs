@@ -1,8 +1,10 @@
+using Amqp;
 using Amqp.Framing;
 using Amqp.Types;
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
+using Nave.Hub.Faults;
 using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
@@ -146,6 +148,53 @@ internal sealed partial class ConnectedDevice(IdentityId id, ConnectionDevices o
         Ended = EndAsync(reason);
     }
 
+    /// <inheritdoc/>
+    public void Inject(FaultKind fault, string reason)
+    {
+        var connection = owner.Connection;
+        switch (fault)
+        {
+            case FaultKind.KillTcp:
+                connection.Peer.Reset?.Invoke();
+                break;
+            case FaultKind.KillAmqpConnection:
+                connection.Close(CloseReason.Forced, new Error(new Symbol("amqp:connection:forced")) { Description = reason });
+                break;
+            case FaultKind.ShutDownAmqp:
+                // No DETACH first, as the service is said to do: after one a Node client freezes for 45 s. END ends the links too.
+                connection.Close(CloseReason.Forced, error: null);
+                break;
+            case FaultKind.KillAmqpSession:
+                var error = new Error(new Symbol(HubFailures.ServerError.AmqpCondition)) { Description = reason };
+                foreach (var session in Links().Select(link => link.Session).Distinct().ToList())
+                {
+                    connection.EndSession(session, error);
+                }
+
+                break;
+            case FaultKind.KillAmqpCBSLinkReq or FaultKind.KillAmqpCBSLinkResp:
+                connection.Cbs.Detach(isRequests: fault is FaultKind.KillAmqpCBSLinkReq, Forced(reason));
+                break;
+            default:
+                foreach (var link in Links().Where(link => link.EndsWith(fault)))
+                {
+                    link.Detach(Forced(reason));
+                }
+
+                break;
+        }
+    }
+
+    private static Error Forced(string reason) => new(new Symbol("amqp:link:detach-forced")) { Description = reason };
+
+    private IDeviceLink[] Links()
+    {
+        lock (_lock)
+        {
+            return [.. _links];
+        }
+    }
+
     private static Error ToError(CloseReason reason) => reason is CloseReason.HubStopping or CloseReason.Forced
         ? new Error(new Symbol("amqp:link:detach-forced")) { Description = "The hub recycles the link." }
         : LinkRequest.ToError(ToFailure(reason));
@@ -194,4 +243,10 @@ internal interface IDeviceLink
 {
     /// <summary>Closes the link. Must return at once and never throw.</summary>
     void Detach(Error error);
+
+    /// <summary>The session that the link is on; the peer decides whose others are on it too.</summary>
+    Session Session { get; }
+
+    /// <summary>Whether the injected fault is about this kind of link.</summary>
+    bool EndsWith(FaultKind fault);
 }

@@ -15,6 +15,9 @@ internal sealed class ConnectionDevices(AmqpConnection connection) : IDisposable
     private readonly CancellationTokenSource _closed = new();
     private bool _isOver;
 
+    /// <summary>The connection that carries them.</summary>
+    public AmqpConnection Connection => connection;
+
     /// <summary>Acknowledgements of all telemetry on the connection.</summary>
     public TelemetryAcks Acks { get; } = new(connection);
 

@@ -81,6 +81,22 @@ internal sealed class ReplyLinks
         request.AcceptSender(link, request.Attach.Source as Source);
     }
 
+    /// <summary>Detaches every link.</summary>
+    public void Detach(Error error)
+    {
+        ReplyLink[] links;
+        lock (_lock)
+        {
+            links = [.. _links];
+            _links.Clear();
+        }
+
+        foreach (var link in links)
+        {
+            link.Detach(error);
+        }
+    }
+
     /// <summary>
     /// The link for an answer: the one whose target is the reply-to, before any other of the session, before any other of
     /// the connection, the newest first. Not by reply-to alone: Node writes <c>cbs</c> over a null target (spec/service-amqp.md 2).

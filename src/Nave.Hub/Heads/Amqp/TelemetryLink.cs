@@ -2,6 +2,7 @@ using Amqp;
 using Amqp.Framing;
 using Amqp.Listener;
 using Nave.EventLog;
+using Nave.Hub.Faults;
 using Nave.Hub.Telemetry;
 using Nave.Protocol.Errors;
 
@@ -38,6 +39,12 @@ internal sealed class TelemetryLink(LinkRequest request, ConnectedDevice device,
 
         _link.AddClosedCallback((_, _) => OnClosed());
     }
+
+    /// <inheritdoc/>
+    public Session Session => request.Session;
+
+    /// <inheritdoc/>
+    public bool EndsWith(FaultKind fault) => fault is FaultKind.KillAmqpD2CLink;
 
     /// <inheritdoc/>
     public void Detach(Error error)

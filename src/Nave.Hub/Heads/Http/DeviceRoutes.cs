@@ -1,6 +1,7 @@
 using Microsoft.Net.Http.Headers;
 using Nave.Hub.Access;
 using Nave.Hub.Devices;
+using Nave.Hub.Faults;
 
 namespace Nave.Hub.Heads.Http;
 
@@ -33,15 +34,13 @@ internal sealed class DeviceRoutes(ServiceRoutes routes, AccessControl access, D
             context.Connection.RemoteIpAddress);
         var admitted = await access.AdmitDeviceAsync(id, proof, call.Stopping);
         return admitted.TryGet(out var grant, out failure)
-            ? await handler(call, sessions.OpenForRequest(new SessionRequest(grant, DeviceProtocol.Https, NoChannel.Instance)))
+            ? await handler(call, sessions.OpenForRequest(new SessionRequest(grant, DeviceProtocol.Https, new RequestChannel(SocketReset.Of(context.Features)))))
             : failure;
     }
 
-    /// <summary>An HTTP request is never called back.</summary>
-    private sealed class NoChannel : IDeviceChannel
+    /// <summary>An HTTP request is never called back, but its connection can be cut.</summary>
+    private sealed class RequestChannel(Action? reset) : IDeviceChannel
     {
-        public static NoChannel Instance { get; } = new();
-
         public void Deliver(Commands.CommandDelivery delivery) => throw new InvalidOperationException("A request is answered, not called.");
 
         public void DesiredChanged(Twins.DesiredChange change) => throw new InvalidOperationException("A request watches nothing.");
@@ -49,6 +48,14 @@ internal sealed class DeviceRoutes(ServiceRoutes routes, AccessControl access, D
         public void Close(CloseReason reason)
         {
             // Nothing stays open that could be closed.
+        }
+
+        public void Inject(FaultKind fault, string reason)
+        {
+            if (fault is FaultKind.KillTcp)
+            {
+                reset?.Invoke();
+            }
         }
     }
 }

@@ -3,6 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
+using Nave.Hub.Faults;
 using Nave.Hub.Twins;
 
 namespace Nave.Hub.Heads.Mqtt;
@@ -12,7 +13,7 @@ namespace Nave.Hub.Heads.Mqtt;
 /// stands. Any thread may call.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "The source holds neither timer nor handle, and a late Close may still come.")]
-internal sealed class MqttChannel(PipeReader input) : IDeviceChannel
+internal sealed class MqttChannel(PipeReader input, Action? reset = null) : IDeviceChannel
 {
     private const int Open = -1;
 
@@ -46,6 +47,22 @@ internal sealed class MqttChannel(PipeReader input) : IDeviceChannel
         {
             _closing.Cancel();
             input.CancelPendingRead();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Inject(FaultKind fault, string reason)
+    {
+        switch (fault)
+        {
+            case FaultKind.KillTcp:
+                reset?.Invoke();
+                break;
+            case FaultKind.ShutDownMqtt:
+                Close(CloseReason.Forced);
+                break;
+            default:
+                break; // A link or session that MQTT does not have.
         }
     }
 }

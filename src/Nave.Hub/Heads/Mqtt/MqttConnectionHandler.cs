@@ -30,7 +30,10 @@ internal sealed class MqttConnectionHandler(
             DeviceProtocol.Mqtt,
             (connection.RemoteEndPoint as IPEndPoint)?.Address,
             proof?.Certificate,
-            proof?.Others);
+            proof?.Others)
+        {
+            Reset = SocketReset.Of(connection.Features),
+        };
         if (!await ServeAsync(connection.Transport, peer))
         {
             connection.Abort(new ConnectionAbortedException("The peer does not take what it is sent."));
@@ -41,7 +44,7 @@ internal sealed class MqttConnectionHandler(
     /// <returns>False when the peer did not take what was left to be sent: cut it off instead of waiting for it.</returns>
     public async Task<bool> ServeAsync(IDuplexPipe pipe, MqttPeer peer)
     {
-        var channel = new MqttChannel(pipe.Input);
+        var channel = new MqttChannel(pipe.Input, peer.Reset);
         var writer = new MqttWriter(pipe.Output, channel, options.MaxUnsentBytes);
         using var deadline = new ConnectionDeadline(wheel, time, channel, options.ConnectTimeout);
         var transport = new MqttTransport(pipe.Input, writer, channel, deadline);

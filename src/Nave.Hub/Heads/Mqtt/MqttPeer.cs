@@ -15,4 +15,8 @@ internal sealed record MqttPeer(
     DeviceProtocol Protocol,
     IPAddress? Address,
     X509Certificate2? Certificate = null,
-    X509Certificate2Collection? Chain = null);
+    X509Certificate2Collection? Chain = null)
+{
+    /// <summary>Cuts the transport off as a dead network would; null where there is none to cut.</summary>
+    public Action? Reset { get; init; }
+}

@@ -16,7 +16,10 @@ internal sealed class MqttWebSockets(MqttConnectionHandler handler) : IWebSocket
     {
         var proof = context.Features.Get<ClientCertificateFeature>();
         var peer = new MqttPeer(
-            context.Connection.Id, DeviceProtocol.MqttWs, context.Connection.RemoteIpAddress, proof?.Certificate, proof?.Others);
+            context.Connection.Id, DeviceProtocol.MqttWs, context.Connection.RemoteIpAddress, proof?.Certificate, proof?.Others)
+        {
+            Reset = SocketReset.Of(context.Features),
+        };
         if (!await handler.ServeAsync(pipe, peer))
         {
             context.Abort();

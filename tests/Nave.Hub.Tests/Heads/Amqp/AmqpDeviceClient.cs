@@ -154,7 +154,7 @@ internal sealed class AmqpDeviceClient : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (!Connection.IsClosed)
+        if (!Connection.IsClosed && Connection.Error is null)
         {
             await Connection.CloseAsync(Patience, null).WaitAsync(Patience);
         }

@@ -1,5 +1,5 @@
-using Nave.Hub.Heads.Amqp;
 using Amqp.Types;
+using Nave.Hub.Heads.Amqp;
 using Nave.Hub.Tests.Harness;
 using Nave.Tests;
 

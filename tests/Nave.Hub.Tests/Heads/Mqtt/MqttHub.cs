@@ -7,12 +7,13 @@ using Microsoft.Extensions.Time.Testing;
 using Nave.Hub.Access;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
+using Nave.Hub.Faults;
 using Nave.Hub.Heads.Mqtt;
 using Nave.Hub.Monitoring;
 using Nave.Hub.Telemetry;
-using Nave.Hub.Twins;
 using Nave.Hub.Tests.Devices;
 using Nave.Hub.Tests.Harness;
+using Nave.Hub.Twins;
 using Nave.Mqtt;
 using Nave.Protocol.Access;
 
@@ -57,7 +58,8 @@ internal sealed class MqttHub : IAsyncDisposable
                 id, new CommandStore(registry.Database), new CommandOptions(), new CommandRoute(table), new CommandClock(), Time, () => Guid.Empty),
             new TwinBox(id, twins, new TwinRoute(table))));
         Sessions = new DeviceSessions(
-            Directory, access, _liveAccess, registry.Presence, Telemetry, twins, table, registry.Node, Logger<DeviceSessions>());
+            Directory, access, _liveAccess, registry.Presence, Telemetry, twins, table, registry.Node,
+            new FaultInjection(isOn: false, Time, Logger<FaultInjection>()), Logger<DeviceSessions>());
         var signals = new MqttSignals(Logger<MqttSignals>(), _metrics, Time);
         _wheel = new DeadlineWheel(Time);
         _head = new MqttConnectionHandler(
