@@ -45,7 +45,7 @@ internal sealed class HubRest : IDisposable
         SendAsync(HttpMethod.Post, path, body, null, stopping);
 
     /// <summary>Deletes whatever the version.</summary>
-    public Task DeleteAsync(string path, CancellationToken stopping) => SendAsync(HttpMethod.Delete, path, null, "*", stopping);
+    public Task<JsonNode?> DeleteAsync(string path, CancellationToken stopping) => SendAsync(HttpMethod.Delete, path, null, "*", stopping);
 
     /// <summary>Status and text of an open page.</summary>
     public async Task<(int Status, string Text)> GetTextAsync(string path, CancellationToken stopping)
@@ -114,7 +114,8 @@ internal sealed class HubRest : IDisposable
                     "This needs the connection string of a policy (HostName=…;SharedAccessKeyName=…;SharedAccessKey=…), not that of a device.", isUsage: true));
     }
 
-    private static async Task<string> ReasonAsync(HttpResponseMessage answer, CancellationToken stopping)
+    /// <summary>What a refusal says.</summary>
+    public static async Task<string> ReasonAsync(HttpResponseMessage answer, CancellationToken stopping)
     {
         var text = await answer.Content.ReadAsStringAsync(stopping);
         try
