@@ -1,9 +1,6 @@
 using System.Buffers;
 using System.Collections.Concurrent;
-using System.Net;
 using System.Net.Security;
-using System.Net.Sockets;
-using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Nave.Mqtt;
 using Nave.Protocol.Access;
@@ -33,19 +30,12 @@ internal sealed class RawDevice(OutsideHub hub, string deviceConnectionString)
     /// <summary>Connects and sends until the connection is lost or the token is cancelled.</summary>
     public async Task SendUntilCutAsync(Action acknowledged, CancellationToken stopping)
     {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        await socket.ConnectAsync(IPAddress.Parse(hub.Address), 8883, stopping);
-        await using var tls = new SslStream(new NetworkStream(socket, ownsSocket: false));
-        var roots = new X509Certificate2Collection();
-        roots.ImportFromPemFile(hub.CaFile);
-        var chain = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-        chain.CustomTrustStore.AddRange(roots);
-        await tls.AuthenticateAsClientAsync(
-            new SslClientAuthenticationOptions { TargetHost = hub.Address, CertificateChainPolicy = chain }, stopping);
-
+        await using var tls = await MqttDoor.OpenAsync(hub, stopping);
         try
         {
-            await ConnectAsync(tls, stopping);
+            var token = SasToken.Mint(
+                $"{hub.Address}/devices/{Id}", _fields["SharedAccessKey"], TimeProvider.System.GetUtcNow().AddHours(1));
+            await MqttDoor.ConnectAsync(hub, tls, Id, token, stopping);
             await SendAsync(tls, acknowledged, stopping);
         }
         catch (IOException)
@@ -58,25 +48,6 @@ internal sealed class RawDevice(OutsideHub hub, string deviceConnectionString)
         }
 
         _inFlight.Clear();
-    }
-
-    private async Task ConnectAsync(SslStream tls, CancellationToken stopping)
-    {
-        var token = SasToken.Mint(
-            $"{hub.Address}/devices/{Id}", _fields["SharedAccessKey"], TimeProvider.System.GetUtcNow().AddHours(1));
-        var output = new ArrayBufferWriter<byte>();
-        new ConnectPacket
-        {
-            ClientId = Id,
-            UserName = $"{hub.Address}/{Id}/?api-version=2021-04-12",
-            Password = Encoding.UTF8.GetBytes(token),
-            CleanSession = true,
-            KeepAliveSeconds = 60,
-        }.Write(output);
-        await tls.WriteAsync(output.WrittenMemory, stopping);
-        var answer = new byte[4];
-        await tls.ReadExactlyAsync(answer, stopping);
-        Assert.Equal([0x20, 2, answer[2], 0], answer);
     }
 
     private async Task SendAsync(SslStream tls, Action acknowledged, CancellationToken stopping)
