@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Text.Json;
 using Nave.Hub.Devices;
 using Nave.Storage;
 
@@ -11,13 +9,12 @@ namespace Nave.Hub.Events;
 /// </summary>
 internal sealed class LifecycleEvents(EventOutbox outbox, TimeProvider time)
 {
-    /// <summary>An identity has been added.</summary>
+    /// <summary>An identity has been added, and its twin with it.</summary>
     public void Created(SqlSession session, DeviceIdentity identity)
     {
-        if (outbox.IsWanted(ChangeSource.DeviceLifecycleEvents))
+        if (outbox.IsWanted(ChangeSource.DeviceLifecycleEvents) && TwinBody.Find(session, identity.Id) is { } twin)
         {
-            var now = time.GetUtcNow();
-            outbox.Add(session, ChangeEvent.IdentityCreated(identity.Id, now, NewTwin(identity, now)));
+            outbox.Add(session, ChangeEvent.IdentityCreated(identity.Id, time.GetUtcNow(), twin.Json));
         }
     }
 
@@ -30,7 +27,13 @@ internal sealed class LifecycleEvents(EventOutbox outbox, TimeProvider time)
         }
 
         var now = time.GetUtcNow();
-        return [.. identities.Select(identity => ChangeEvent.IdentityDeleted(identity.Id, now, NewTwin(identity, now)))];
+        return
+        [
+            .. from identity in identities
+               let twin = TwinBody.Find(session, identity.Id)
+               where twin is not null
+               select ChangeEvent.IdentityDeleted(identity.Id, now, twin.Json, twin.ModelId),
+        ];
     }
 
     /// <summary>They have been deleted.</summary>
@@ -39,39 +42,6 @@ internal sealed class LifecycleEvents(EventOutbox outbox, TimeProvider time)
         foreach (var farewell in farewells)
         {
             outbox.Add(session, farewell);
-        }
-    }
-
-    // spec/service-rest.md 4.2: the twin that an identity is created with.
-    private static ReadOnlyMemory<byte> NewTwin(DeviceIdentity identity, DateTimeOffset at)
-    {
-        var buffer = new ArrayBufferWriter<byte>(512);
-        using var json = new Utf8JsonWriter(buffer);
-        json.WriteStartObject();
-        json.WriteString("deviceId"u8, identity.Id.Device.Value);
-        if (identity.Id.Module is { } module)
-        {
-            json.WriteString("moduleId"u8, module.Value);
-        }
-
-        json.WriteString("etag"u8, "AAAAAAAAAAE="u8);
-        json.WriteNumber("version"u8, 2);
-        json.WriteStartObject("properties"u8);
-        WriteEmpty("desired");
-        WriteEmpty("reported");
-        json.WriteEndObject();
-        json.WriteEndObject();
-        json.Flush();
-        return buffer.WrittenMemory;
-
-        void WriteEmpty(string section)
-        {
-            json.WriteStartObject(section);
-            json.WriteStartObject("$metadata"u8);
-            json.WriteString("$lastUpdated"u8, at.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffffffZ"));
-            json.WriteEndObject();
-            json.WriteNumber("$version"u8, 1);
-            json.WriteEndObject();
         }
     }
 }
