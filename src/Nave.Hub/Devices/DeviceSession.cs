@@ -31,11 +31,12 @@ internal sealed class DeviceSession : ILiveAccess
     private PresenceEntry? _presence;
     private int _isEnded;
 
-    internal DeviceSession(DeviceSessions home, TelemetryPipeline telemetry, in SessionRequest request, SessionName name, bool holdsPlace)
+    internal DeviceSession(
+        DeviceSessions home, TelemetryPipeline telemetry, FaultInjection faults, in SessionRequest request, SessionName name, bool holdsPlace)
     {
         _home = home;
         _telemetry = telemetry;
-        _faults = home.Faults;
+        _faults = faults;
         _channel = request.Channel;
         Id = request.Grant.Identity ?? throw new ArgumentException("A session needs a grant of an identity.", nameof(request));
         Protocol = request.Protocol;

@@ -22,9 +22,6 @@ internal sealed partial class DeviceSessions(
     FaultInjection faults,
     ILogger<DeviceSessions> logger)
 {
-    /// <summary>What devices may do to themselves.</summary>
-    internal FaultInjection Faults => faults;
-
     /// <summary>Sessions that hold a connection's place now.</summary>
     public int Count => sessions.Count;
 
@@ -37,7 +34,7 @@ internal sealed partial class DeviceSessions(
         var identity = request.Grant.Identity!.Value;
         var number = sessions.NextNumber();
         var takeover = await directory.Of(identity).ConnectAsync(node.Id, number, presence.LastEpoch(identity));
-        var session = new DeviceSession(this, telemetry, request, takeover.Current, holdsPlace: true);
+        var session = new DeviceSession(this, telemetry, faults, request, takeover.Current, holdsPlace: true);
         sessions.Add(session);
         session.HeardBy(presence.Connected(identity, takeover.Current, request.Protocol));
         if (takeover.Previous is { } previous && sessions.Find(previous) is { } loser)
@@ -73,7 +70,7 @@ internal sealed partial class DeviceSessions(
 
     /// <summary>A session for one HTTP request: no place, no presence, no watch.</summary>
     public DeviceSession OpenForRequest(SessionRequest request) =>
-        new(this, telemetry, request, default, holdsPlace: false);
+        new(this, telemetry, faults, request, default, holdsPlace: false);
 
     /// <summary>Twins, for reads: they need no turn of the actor.</summary>
     internal TwinStore Twins => twins;

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Nave.Hub.Access;
 using Nave.Hub.Devices;
+using Nave.Hub.Faults;
 using Nave.Hub.Heads.Mqtt;
 using Nave.Hub.Monitoring;
 using Nave.Hub.Telemetry;
@@ -20,6 +21,7 @@ internal sealed class ConnectionRig : IDisposable
     private readonly HubMetrics _metrics = new();
     private readonly MqttTransport _transport;
     private readonly MqttConnection _connection;
+    private readonly FaultInjection _faults;
 
     public ConnectionRig(MqttOptions? options = null, MqttTestClient? client = null, bool keepsRecords = true)
     {
@@ -37,6 +39,7 @@ internal sealed class ConnectionRig : IDisposable
         _transport.Deadline.ExpectKeepAlive(60);
 
         var telemetry = new TelemetryPipeline(Log, streams);
+        _faults = new FaultInjection(isOn: false, Time, NullLogger<FaultInjection>.Instance);
         var id = new IdentityId(DeviceId.Parse("dev"));
         var grant = new AccessGrant
         {
@@ -49,7 +52,7 @@ internal sealed class ConnectionRig : IDisposable
 
         // A session without a place: what only a place needs is not reached.
         var session = new DeviceSession(
-            null!, telemetry, new SessionRequest(grant, DeviceProtocol.Mqtt, Channel), default, holdsPlace: false);
+            null!, telemetry, _faults, new SessionRequest(grant, DeviceProtocol.Mqtt, Channel), default, holdsPlace: false);
         var topics = new MqttTopics(id);
         var subscriptions = new MqttSubscriptions(null!, id, "1", isDurable: false, topics, []);
         var signals = new MqttSignals(NullLogger<MqttSignals>.Instance, _metrics, Time);
@@ -85,6 +88,7 @@ internal sealed class ConnectionRig : IDisposable
         Channel.Close(CloseReason.Forced);
         _transport.Deadline.Dispose();
         Wheel.Dispose();
+        _faults.Dispose();
         _metrics.Dispose();
     }
 }
