@@ -13,6 +13,7 @@ using Nave.Hub.Access;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
 using Nave.Hub.Events;
+using Nave.Hub.Faults;
 using Nave.Hub.Heads.Http;
 using Nave.Hub.Telemetry;
 using Nave.Hub.Twins;
@@ -78,6 +79,8 @@ internal sealed class ServiceApiHarness : IAsyncDisposable
             .AddCommands()
             .AddTwins()
             .AddDevices()
+            .AddSingleton(provider => new FaultInjection(
+                isOn: false, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<FaultInjection>>()))
             .AddSingleton(streams)
             .AddSingleton<IEventLog>(new HeldLog(streams.Telemetry))
             .AddSingleton<TelemetryPipeline>()

@@ -116,13 +116,17 @@ public sealed class MqttSessionTests
         }));
 
         // All but one are closed, after their CONNACK or before it; which one stays, nobody can say.
-        var open = clients.ToDictionary(client => (Task)hub.WaitForServedAsync(client));
+        var open = clients.ToDictionary(client => client, client => (Task)hub.WaitForServedAsync(client));
         while (open.Count > 1)
         {
-            open.Remove(await Task.WhenAny(open.Keys));
+            await Task.WhenAny(open.Values);
+            foreach (var closed in open.Where(client => client.Value.IsCompleted).ToList())
+            {
+                open.Remove(closed.Key);
+            }
         }
 
-        var winner = Assert.Single(open).Value;
+        var winner = Assert.Single(open).Key;
         await winner.ExpectConnAckAsync();
         await winner.PingAsync();
         await winner.ExpectPingResponseAsync();
