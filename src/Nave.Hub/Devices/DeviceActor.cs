@@ -88,13 +88,6 @@ internal sealed class DeviceActor(IdentityId id, CommandBox commands, TwinBox tw
         twin.ChangeAsync(update, condition);
 
     /// <inheritdoc/>
-    public ValueTask TellDesiredAsync(DesiredChange change)
-    {
-        twin.Tell(change);
-        return ValueTask.CompletedTask;
-    }
-
-    /// <inheritdoc/>
     public ValueTask WatchDesiredAsync(SessionName session)
     {
         // A session that has lost the place is on its way out: it must not take the feed from the one that has it.

@@ -1,4 +1,5 @@
 using Nave.Hub.Events;
+using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 using Nave.Storage;
@@ -10,7 +11,7 @@ namespace Nave.Hub.Devices;
 /// SQL is the truth; nothing is cached here. Each change is one unit of writes: what it is judged by cannot change before
 /// it commits on this node, and a change from another node makes the conditional write miss and start over once.
 /// </summary>
-internal sealed class DeviceRegistry(HubDatabase database, IdentityStore store, RegistryRules rules, RegistryLimits limits, LifecycleEvents events)
+internal sealed class DeviceRegistry(HubDatabase database, IdentityStore store, RegistryRules rules, RegistryLimits limits, LifecycleEvents events, TwinWriter twins)
 {
     /// <summary>
     /// Raised after a change of an identity is durable, before the writer is answered: (before, after); null means absent.
@@ -54,29 +55,31 @@ internal sealed class DeviceRegistry(HubDatabase database, IdentityStore store, 
         RunAsync((session, changes) => Delete(session, id, condition, changes), stopping);
 
     /// <summary>Applies each change that can be applied, in order, in one commit; the others are named in the answer.</summary>
+    /// <remarks>Twins of identities that were there before are not changed here: that is their actors' to do, afterwards.</remarks>
     /// <exception cref="StorageUnavailableException">Nothing was applied.</exception>
-    public async ValueTask<IReadOnlyList<BulkError>> ApplyAsync(IReadOnlyList<BulkChange> bulk, CancellationToken stopping)
+    public async ValueTask<BulkResult> ApplyAsync(IReadOnlyList<BulkChange> bulk, CancellationToken stopping)
     {
         // spec/service-rest.md 4.4: an id twice is refused for that id; neither of the two is more right than the other.
         var repeated = bulk.GroupBy(item => item.Draft.Id).Where(group => group.Count() > 1).Select(group => group.Key).ToHashSet();
-        var (errors, changes) = await database.WriteAsync(
+        var (result, changes) = await database.WriteAsync(
             session =>
             {
                 var failed = new List<BulkError>(repeated.Select(id => new BulkError(id, HubFailures.DeviceDefinedMultipleTimes)));
                 var made = new List<(DeviceIdentity?, DeviceIdentity?)>();
+                var later = new List<BulkTwin>();
                 foreach (var item in bulk.Where(item => !repeated.Contains(item.Draft.Id)))
                 {
-                    if (Apply(session, item, made).Failure is { } failure)
+                    if (Apply(session, item, made, later) is { } failure)
                     {
                         failed.Add(new BulkError(item.Draft.Id, failure));
                     }
                 }
 
-                return (failed, made);
+                return (new BulkResult(failed, later), made);
             },
             stopping);
         Raise(changes);
-        return errors;
+        return result;
     }
 
     private async ValueTask<Outcome<DeviceIdentity>> RunAsync(
@@ -108,25 +111,38 @@ internal sealed class DeviceRegistry(HubDatabase database, IdentityStore store, 
         }
     }
 
-    private Outcome<DeviceIdentity> Apply(SqlSession session, BulkChange item, List<(DeviceIdentity?, DeviceIdentity?)> changes)
+    private HubFailure? Apply(
+        SqlSession session, BulkChange item, List<(DeviceIdentity?, DeviceIdentity?)> changes, List<BulkTwin> later)
     {
-        var condition = item.Mode is BulkMode.UpdateIfMatchETag or BulkMode.CreateOrUpdateIfMatchETag or BulkMode.DeleteIfMatchETag
+        var condition = item.Mode is BulkMode.UpdateIfMatchETag or BulkMode.CreateOrUpdateIfMatchETag or BulkMode.DeleteIfMatchETag or BulkMode.UpdateTwinIfMatchETag
             ? ETagCondition.Parse(item.ETag) ?? ETagCondition.Exactly("") // No ETag given matches none.
             : ETagCondition.Any;
-        switch (item.Mode)
+        var mode = item.Mode is BulkMode.CreateOrUpdate or BulkMode.CreateOrUpdateIfMatchETag
+            ? store.Find(session, item.Draft.Id) is null ? BulkMode.Create : BulkMode.Update
+            : item.Mode;
+        switch (mode)
         {
             case BulkMode.Create:
-                return Create(session, item.Draft, changes);
-            case BulkMode.Update or BulkMode.UpdateIfMatchETag:
-                return Update(session, item.Draft, condition, changes);
+                return CreateWithTwin(session, item, changes);
             case BulkMode.Delete or BulkMode.DeleteIfMatchETag:
-                return Delete(session, item.Draft.Id, condition, changes);
-            default:
-                return store.Find(session, item.Draft.Id) is null
-                    ? Create(session, item.Draft, changes)
-                    : Update(session, item.Draft, condition, changes);
+                return Delete(session, item.Draft.Id, condition, changes).Failure;
+            case BulkMode.UpdateTwin or BulkMode.UpdateTwinIfMatchETag:
+                later.Add(new BulkTwin(item.Draft.Id, item.Twin ?? new TwinUpdate(), condition));
+                return null;
         }
+
+        var refusal = Update(session, item.Draft, condition, changes).Failure;
+        if (refusal is null && item.Twin is { } twin)
+        {
+            later.Add(new BulkTwin(item.Draft.Id, twin, ETagCondition.Any));
+        }
+
+        return refusal;
     }
+
+    private HubFailure? CreateWithTwin(SqlSession session, BulkChange item, List<(DeviceIdentity?, DeviceIdentity?)> changes) =>
+        (item.Twin is { } twin ? twins.CheckNew(twin) : null) ?? Create(session, item.Draft, changes).Failure
+        ?? (item.Twin is { } first ? twins.Change(session, item.Draft.Id, first, ETagCondition.Any).Failure : null); // Nobody listens yet.
 
     private Outcome<DeviceIdentity> Create(SqlSession session, IdentityDraft draft, List<(DeviceIdentity?, DeviceIdentity?)> changes)
     {

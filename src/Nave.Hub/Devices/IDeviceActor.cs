@@ -44,12 +44,12 @@ internal interface IDeviceActor
     /// <summary>Merges a device's patch into its reported properties; durable when completed without a failure.</summary>
     ValueTask<ReportedOutcome> PatchReportedAsync(ReportedPatch patch);
 
-    /// <summary>Applies a back end's change of tags and desired properties, and tells the watching session of it.</summary>
+    /// <summary>
+    /// Applies a back end's change of tags and desired properties, and tells the watching session of it. The way for
+    /// everybody who changes twins (REST, bulk, jobs, configurations): calls for many devices share commits by themselves.
+    /// </summary>
     /// <returns>With <see cref="TwinChanged.Document"/>.</returns>
     ValueTask<Outcome<TwinChanged>> ChangeTwinAsync(TwinUpdate update, ETagCondition condition);
-
-    /// <summary>Tells the watching session of a change that another unit of writes has made (bulk, jobs, configurations).</summary>
-    ValueTask TellDesiredAsync(DesiredChange change);
 
     /// <summary>From now on the session is told of every desired change, in order; when completed, none is missed.</summary>
     ValueTask WatchDesiredAsync(SessionName session);

@@ -104,7 +104,7 @@ internal sealed class IdentityStore(KeyWrapping wrapping)
             return false;
         }
 
-        TwinStore.Create(session, identity.Id, identity.GenerationId);
+        TwinWriter.Create(session, identity.Id, identity.GenerationId);
         var (device, module) = identity.Id.IsModule ? (0, 1) : (1, 0);
         session.Execute(AddCounts, ("@devices", device), ("@enabled", identity.IsEnabled ? device : 0), ("@modules", module));
         return true;

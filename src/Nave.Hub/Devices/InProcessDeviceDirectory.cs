@@ -115,9 +115,6 @@ internal sealed class InProcessDeviceDirectory(Func<IdentityId, DeviceActor> wak
         public ValueTask<Outcome<TwinChanged>> ChangeTwinAsync(TwinUpdate update, ETagCondition condition) =>
             directory.CallAsync(id, (update, condition), static (actor, a) => actor.ChangeTwinAsync(a.update, a.condition));
 
-        public async ValueTask TellDesiredAsync(DesiredChange change) =>
-            await directory.CallAsync(id, change, static (actor, a) => CompletedAsync(actor.TellDesiredAsync(a)));
-
         public async ValueTask WatchDesiredAsync(SessionName session) =>
             await directory.CallAsync(id, session, static (actor, a) => CompletedAsync(actor.WatchDesiredAsync(a)));
 

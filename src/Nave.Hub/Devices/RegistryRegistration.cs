@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Nave.Hub.Events;
+using Nave.Hub.Twins;
 
 namespace Nave.Hub.Devices;
 
@@ -14,10 +15,12 @@ internal static class RegistryRegistration
     public static IServiceCollection AddRegistry(this IServiceCollection services)
     {
         services.TryAddSingleton(new RegistryLimits());
+        services.TryAddSingleton<TwinOptions>();
         services.AddOutbox();
         return services
             .AddSingleton<IdentityMarks>()
             .AddSingleton<RegistryRules>()
+            .AddSingleton<TwinWriter>()
             .AddSingleton<IdentityStore>()
             .AddSingleton<DeviceRegistry>()
             .AddSingleton<SubscriptionStore>()

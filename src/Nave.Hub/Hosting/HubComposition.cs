@@ -99,10 +99,10 @@ internal static class HubComposition
         services.AddAccess();
         services.AddSingleton(new ConnectionEventOptions(options.Events.ConnectionStateInterval));
         services.AddChangeEvents(options.Events.Sources);
+        services.AddSingleton(options.Twins);
         services.AddRegistry();
         services.AddSingleton(options.CloudToDevice);
         services.AddCommands();
-        services.AddSingleton(options.Twins);
         services.AddTwins();
         services.AddSingleton(provider => new FaultInjection(
             options.Testing.FaultInjection, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<FaultInjection>>()));

@@ -11,6 +11,7 @@ namespace Nave.Hub.Twins;
 internal sealed class TwinBox(IdentityId id, TwinStore store, ITwinRoute route)
 {
     private SessionName? _watcher;
+    private long? _told;
 
     /// <summary>Whether nothing would be lost if this box were dropped.</summary>
     public bool IsIdle => _watcher is null;
@@ -22,25 +23,20 @@ internal sealed class TwinBox(IdentityId id, TwinStore store, ITwinRoute route)
     public async ValueTask<Outcome<TwinChanged>> ChangeAsync(TwinUpdate update, ETagCondition condition)
     {
         var outcome = await store.ChangeAsync(id, update, condition);
-        if (outcome.Value?.Desired is { } desired)
+        if (outcome.Value?.Desired is { } desired && _watcher is { } watcher)
         {
-            Tell(desired);
+            await TellAsync(watcher, desired);
         }
 
         return outcome;
     }
 
-    /// <summary>Tells the watching device of a change that a unit elsewhere has made.</summary>
-    public void Tell(DesiredChange change)
-    {
-        if (_watcher is { } watcher)
-        {
-            route.DesiredChanged(watcher, change);
-        }
-    }
-
     /// <summary>From now on the session is told of desired changes.</summary>
-    public void Watch(SessionName session) => _watcher = session;
+    public void Watch(SessionName session)
+    {
+        _watcher = session;
+        _told = null;
+    }
 
     /// <summary>The session is over, or wants to hear no more.</summary>
     public void SessionEnded(SessionName session)
@@ -49,6 +45,18 @@ internal sealed class TwinBox(IdentityId id, TwinStore store, ITwinRoute route)
         {
             _watcher = null;
         }
+    }
+
+    // A gap means that somebody wrote past this actor (another node for a moment): the device gets all there is now.
+    private async ValueTask TellAsync(SessionName watcher, DesiredChange change)
+    {
+        if (_told is { } told && change.Version != told + 1)
+        {
+            change = await store.FindDesiredAsync(id) ?? change;
+        }
+
+        _told = change.Version;
+        route.DesiredChanged(watcher, change);
     }
 }
 

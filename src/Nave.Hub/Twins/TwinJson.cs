@@ -12,16 +12,7 @@ internal static class TwinJson
     private const string Never = "0001-01-01T00:00:00Z";
 
     /// <summary>The document as UTF-8.</summary>
-    public static byte[] Write(TwinDocument document)
-    {
-        var output = new ArrayBufferWriter<byte>(2048);
-        using (var writer = new Utf8JsonWriter(output, TwinMerge.WriterOptions))
-        {
-            Write(writer, document);
-        }
-
-        return output.WrittenSpan.ToArray();
-    }
+    public static byte[] Write(TwinDocument document) => TwinMerge.Write(document, static (writer, document) => Write(writer, document));
 
     /// <summary>Writes the document as one JSON object.</summary>
     public static void Write(Utf8JsonWriter writer, TwinDocument document)

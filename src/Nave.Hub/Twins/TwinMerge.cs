@@ -21,11 +21,11 @@ internal static class TwinMerge
 
     /// <summary>The values after the patch.</summary>
     public static byte[] Values(JsonElement current, JsonElement patch) =>
-        Write(current.GetRawLength() + patch.GetRawLength(), (current, patch), static (writer, a) => WriteValue(writer, a.current, a.patch));
+        Write((current, patch), static (writer, a) => WriteValue(writer, a.current, a.patch));
 
     /// <summary>The metadata after the patch: what it names, and all above, gets the stamp.</summary>
     public static byte[] Metadata(JsonElement current, JsonElement patch, in TwinStamp stamp) =>
-        Write(current.GetRawLength() + (2 * patch.GetRawLength()), (current, patch, stamp), static (writer, a) => WriteNode(writer, a.current, a.patch, a.stamp));
+        Write((current, patch, stamp), static (writer, a) => WriteNode(writer, a.current, a.patch, a.stamp));
 
     private static void WriteValue(Utf8JsonWriter writer, JsonElement current, JsonElement patch)
     {
@@ -109,17 +109,15 @@ internal static class TwinMerge
         writer.WriteEndObject();
     }
 
-    private static byte[] Write<T>(int sizeHint, T argument, Action<Utf8JsonWriter, T> write)
+    /// <summary>JSON that <paramref name="write"/> writes.</summary>
+    public static byte[] Write<T>(T argument, Action<Utf8JsonWriter, T> write)
     {
-        var output = new ArrayBufferWriter<byte>(Math.Max(sizeHint, 64));
+        var output = new ArrayBufferWriter<byte>(1024);
         using var writer = new Utf8JsonWriter(output, WriterOptions);
         write(writer, argument);
         writer.Flush();
         return output.WrittenSpan.ToArray();
     }
-
-    private static int GetRawLength(this JsonElement element) =>
-        element.ValueKind is JsonValueKind.Undefined ? 0 : System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(element).Length;
 
     /// <summary>Finds members by name; thousands in a patch against thousands in a twin must not cost their product.</summary>
     private readonly struct Members

@@ -46,7 +46,7 @@ internal readonly record struct ReportedOutcome(long Version, HubFailure? Failur
 /// <param name="Json">The patch, nulls and all, or after a replacement the complete section; with <c>$version</c>.</param>
 internal sealed record DesiredChange(long Version, byte[] Json)
 {
-    public static DesiredChange Of(SectionChange change, long version) => new(version, TwinText.WithVersion(change.Json, version));
+    public static DesiredChange Of(byte[] section, long version) => new(version, TwinText.WithVersion(section, version));
 }
 
 /// <summary>A change that was made by a back end.</summary>

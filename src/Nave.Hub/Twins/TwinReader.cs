@@ -15,14 +15,15 @@ internal sealed class TwinReader(Presence presence)
     /// What to select. Aliases for conditions: <c>t</c> the twin, <c>i</c> its identity, <c>d</c> its device's identity,
     /// <c>p</c> the presence row or nulls.
     /// </summary>
-    public const string Columns = """
-        t.device_id, t.module_id, t.generation_id, t.version, t.etag_counter, t.desired_version, t.reported_version, t.model_id,
-        json(t.tags), json(t.desired), json(t.reported), json(t.configurations), t.desired_metadata, t.reported_metadata,
-        i.etag, d.is_enabled, d.status_reason, d.status_updated, i.auth_type, i.primary_thumbprint, i.secondary_thumbprint,
+    public const string Columns = "t.device_id, t.module_id, " + TwinRow.Columns + """
+        , i.etag, d.is_enabled, d.status_reason, d.status_updated, i.auth_type, i.primary_thumbprint, i.secondary_thumbprint,
         i.is_edge, i.device_scope, i.parent_scope, p.node, p.is_connected, p.since, p.last_activity,
         (SELECT count(*) FROM commands c
          WHERE c.device_id = t.device_id AND c.module_id = t.module_id AND c.generation_id = t.generation_id)
         """;
+
+    // Where those of the row end.
+    private const int Rest = 2 + TwinRow.ColumnCount;
 
     /// <summary>Where from.</summary>
     public const string From = """
@@ -45,39 +46,22 @@ internal sealed class TwinReader(Presence presence)
         return new TwinDocument
         {
             Id = id,
-            Twin = new TwinRow
-            {
-                GenerationId = row.GetString(2),
-                Version = row.GetInt64(3),
-                ETagCounter = row.GetInt64(4),
-                DesiredVersion = row.GetInt64(5),
-                ReportedVersion = row.GetInt64(6),
-                ModelId = Text(row, 7),
-                Tags = Json(row, 8),
-                Desired = Json(row, 9),
-                Reported = Json(row, 10),
-                Configurations = row.IsDBNull(11) ? null : Json(row, 11),
-                DesiredMetadata = Json(row, 12),
-                ReportedMetadata = Json(row, 13),
-            },
-            DeviceETag = row.GetString(14),
-            IsEnabled = row.GetInt64(15) != 0,
-            StatusReason = Text(row, 16),
-            StatusUpdatedTime = row.IsDBNull(17) ? null : Time(row, 17),
-            AuthenticationType = IdentityWords.ParseType(row.GetString(18)) ?? AuthenticationType.None,
-            PrimaryThumbprint = Text(row, 19),
-            SecondaryThumbprint = Text(row, 20),
-            IsEdge = row.GetInt64(21) != 0,
-            DeviceScope = Text(row, 22),
-            ParentScope = Text(row, 23),
-            Presence = presence.StateOf(id, row.IsDBNull(24) ? null : new StoredPresence(
-                Guid.ParseExact(row.GetString(24), "N"), row.GetInt64(25) != 0, Time(row, 26), Time(row, 27))),
-            CloudToDeviceMessageCount = row.GetInt64(28),
+            Twin = TwinRow.Read(row, 2),
+            DeviceETag = row.GetString(Rest),
+            IsEnabled = row.GetInt64(Rest + 1) != 0,
+            StatusReason = Text(row, Rest + 2),
+            StatusUpdatedTime = row.IsDBNull(Rest + 3) ? null : Time(row, Rest + 3),
+            AuthenticationType = IdentityWords.ParseType(row.GetString(Rest + 4)) ?? AuthenticationType.None,
+            PrimaryThumbprint = Text(row, Rest + 5),
+            SecondaryThumbprint = Text(row, Rest + 6),
+            IsEdge = row.GetInt64(Rest + 7) != 0,
+            DeviceScope = Text(row, Rest + 8),
+            ParentScope = Text(row, Rest + 9),
+            Presence = presence.StateOf(id, row.IsDBNull(Rest + 10) ? null : new StoredPresence(
+                Guid.ParseExact(row.GetString(Rest + 10), "N"), row.GetInt64(Rest + 11) != 0, Time(row, Rest + 12), Time(row, Rest + 13))),
+            CloudToDeviceMessageCount = row.GetInt64(Rest + 14),
         };
     }
-
-    /// <summary>JSON text as UTF-8.</summary>
-    internal static byte[] Json(DbDataReader row, int column) => row.GetFieldValue<byte[]>(column);
 
     private static string? Text(DbDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
 

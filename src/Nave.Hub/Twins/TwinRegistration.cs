@@ -1,21 +1,16 @@
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Nave.Protocol.Identities;
 
 namespace Nave.Hub.Twins;
 
-/// <summary>The services of twins. Needs the registry's.</summary>
+/// <summary>The services of twins. Needs the registry's, which brings <see cref="TwinWriter"/>: it makes twins with identities.</summary>
 internal static class TwinRegistration
 {
-    public static IServiceCollection AddTwins(this IServiceCollection services)
-    {
-        services.TryAddSingleton<TwinOptions>();
-        return services
-            .AddSingleton<TwinReader>()
-            .AddSingleton<TwinStore>()
-            .AddSingleton<ITwinRoute, TwinRoute>()
-            .AddSingleton<TwinBoxes>();
-    }
+    public static IServiceCollection AddTwins(this IServiceCollection services) => services
+        .AddSingleton<TwinReader>()
+        .AddSingleton<TwinStore>()
+        .AddSingleton<ITwinRoute, TwinRoute>()
+        .AddSingleton<TwinBoxes>();
 }
 
 /// <summary>Makes the twin box of an actor that wakes.</summary>

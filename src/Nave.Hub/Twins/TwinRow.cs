@@ -1,8 +1,23 @@
+using System.Buffers.Binary;
+using System.Data.Common;
+
 namespace Nave.Hub.Twins;
 
 /// <summary>A twin as its row has it (<see cref="TwinSchema"/>): values and metadata apart, JSON as UTF-8.</summary>
 internal sealed record TwinRow
 {
+    /// <summary>The columns that <see cref="Read"/> reads, of <c>twins</c> as <c>t</c>.</summary>
+    public const string Columns = """
+        t.generation_id, t.version, t.etag_counter, t.desired_version, t.reported_version, t.model_id, json(t.tags), json(t.desired),
+        json(t.reported), t.desired_metadata, t.reported_metadata, json(t.configurations)
+        """;
+
+    /// <summary>How many they are.</summary>
+    public const int ColumnCount = 12;
+
+    /// <summary>Rows without more.</summary>
+    public const string Select = "SELECT " + Columns + " FROM twins t";
+
     /// <summary>Of the identity: a twin of a re-created one is another.</summary>
     public required string GenerationId { get; init; }
 
@@ -36,6 +51,26 @@ internal sealed record TwinRow
 
     /// <summary>Unquoted: base64 of an 8-byte big-endian counter, as the service's own look.</summary>
     public string ETag => TwinETag.Of(ETagCounter);
+
+    /// <summary>Reads <see cref="Columns"/> that begin at <paramref name="first"/>.</summary>
+    public static TwinRow Read(DbDataReader row, int first) => new()
+    {
+        GenerationId = row.GetString(first),
+        Version = row.GetInt64(first + 1),
+        ETagCounter = row.GetInt64(first + 2),
+        DesiredVersion = row.GetInt64(first + 3),
+        ReportedVersion = row.GetInt64(first + 4),
+        ModelId = row.IsDBNull(first + 5) ? null : row.GetString(first + 5),
+        Tags = Json(row, first + 6),
+        Desired = Json(row, first + 7),
+        Reported = Json(row, first + 8),
+        DesiredMetadata = Json(row, first + 9),
+        ReportedMetadata = Json(row, first + 10),
+        Configurations = row.IsDBNull(first + 11) ? null : Json(row, first + 11),
+    };
+
+    /// <summary>JSON text as UTF-8.</summary>
+    public static byte[] Json(DbDataReader row, int column) => row.GetFieldValue<byte[]>(column);
 }
 
 /// <summary>How a twin's ETag is written.</summary>
@@ -44,7 +79,7 @@ internal static class TwinETag
     public static string Of(long counter)
     {
         Span<byte> bytes = stackalloc byte[sizeof(long)];
-        System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(bytes, counter);
+        BinaryPrimitives.WriteInt64BigEndian(bytes, counter);
         return Convert.ToBase64String(bytes);
     }
 }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text.Json;
 using Nave.Protocol.Errors;
 
@@ -11,8 +10,11 @@ namespace Nave.Hub.Twins;
 /// <param name="Tags">Null where nothing was said of them.</param>
 /// <param name="Desired">Likewise.</param>
 /// <param name="IsReplace">A PUT: told to routes as <c>replaceTwin</c>.</param>
-internal sealed record TwinUpdate(SectionChange? Tags, SectionChange? Desired, bool IsReplace = false)
+internal sealed record TwinUpdate(SectionChange? Tags = null, SectionChange? Desired = null, bool IsReplace = false)
 {
+    /// <summary>What configurations note in the twin, shown and queried as <c>configurations</c>; never from a request.</summary>
+    public SectionChange? Configurations { get; init; }
+
     /// <summary>Reads the body of a PATCH or PUT, or an item of a bulk request. What the hub itself writes is looked over.</summary>
     public static Outcome<TwinUpdate> Read(JsonElement body, bool isReplace)
     {
@@ -71,24 +73,29 @@ internal sealed record TwinUpdate(SectionChange? Tags, SectionChange? Desired, b
         }
 
         var json = WithoutMarks(section);
+        if (!TwinRules.Parse(json).TryGet(out var document, out failure))
+        {
+            return false; // A member twice: not every way in has looked for that.
+        }
+
+        document.Dispose();
         change = !isReplace && json is [(byte)'{', (byte)'}'] ? null : new SectionChange(json, isReplace); // An empty patch says nothing.
         return true;
     }
 
-    private static byte[] WithoutMarks(JsonElement section)
+    private static byte[] WithoutMarks(JsonElement section) => TwinMerge.Write(section, static (writer, section) =>
     {
-        var output = new ArrayBufferWriter<byte>();
-        using var writer = new Utf8JsonWriter(output, TwinMerge.WriterOptions);
         writer.WriteStartObject();
-        foreach (var member in section.EnumerateObject().Where(member => !TwinRules.IsMark(member)))
+        foreach (var member in section.EnumerateObject())
         {
-            member.WriteTo(writer);
+            if (!TwinRules.IsMark(member))
+            {
+                member.WriteTo(writer);
+            }
         }
 
         writer.WriteEndObject();
-        writer.Flush();
-        return output.WrittenSpan.ToArray();
-    }
+    });
 }
 
 /// <summary>A change of one section, as checked JSON without marks.</summary>

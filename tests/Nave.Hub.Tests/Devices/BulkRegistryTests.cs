@@ -95,5 +95,5 @@ public sealed class BulkRegistryTests : IAsyncLifetime
         Assert.Equal(2, _hub.Changes.Count);
     }
 
-    private async Task<IReadOnlyList<BulkError>> ApplyAsync(params BulkChange[] changes) => await _hub.Registry.ApplyAsync(changes, default);
+    private async Task<IReadOnlyList<BulkError>> ApplyAsync(params BulkChange[] changes) => (await _hub.Registry.ApplyAsync(changes, default)).Errors;
 }

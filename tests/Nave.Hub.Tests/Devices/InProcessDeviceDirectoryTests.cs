@@ -110,9 +110,8 @@ public sealed class InProcessDeviceDirectoryTests : DeviceDirectoryContract, IAs
         new CommandBox(
             id, new CommandStore(_data.Database), new CommandOptions(), new CommandRoute(new SessionTable(new NodeIncarnation(Guid.Empty))),
             new CommandClock(), TimeProvider.System, () => Guid.Empty),
-        new TwinBox(id, new TwinStore(_data.Database, new TwinReader(presence: null!), new TwinOptions(), TimeProvider.System), new NoRoute())));
+        new TwinBox(id, store: null!, new NoRoute()))); // Nobody changes a twin here.
 
-    // Nobody watches or reads a twin here.
     private sealed class NoRoute : ITwinRoute
     {
         public void DesiredChanged(SessionName session, DesiredChange change) => throw new InvalidOperationException();

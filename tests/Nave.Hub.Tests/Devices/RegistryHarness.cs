@@ -3,6 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
 using Nave.Hub.Events;
+using Nave.Hub.Twins;
 using Nave.Hub.Tests.Harness;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
@@ -32,6 +33,8 @@ internal sealed class RegistryHarness : IAsyncDisposable
     public IdentityStore Store { get; private set; } = null!;
 
     public DeviceRegistry Registry { get; private set; } = null!;
+
+    public TwinWriter Twins { get; private set; } = null!;
 
     public SubscriptionStore Subscriptions { get; private set; } = null!;
 
@@ -97,7 +100,8 @@ internal sealed class RegistryHarness : IAsyncDisposable
         Database = HubDatabase.Open(
             new SqliteDialect(_directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part, CommandStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema], Time, NullLogger<HubDatabase>.Instance);
         Store = new IdentityStore(await KeyWrapping.OpenAsync(Database, _directory.PathOf("keys/master.keys"), default));
-        Registry = new DeviceRegistry(Database, Store, new RegistryRules(new IdentityMarks(Time), Time), Limits, new LifecycleEvents(Outbox, Time));
+        Twins = new TwinWriter(new TwinOptions(), Outbox, Time);
+        Registry = new DeviceRegistry(Database, Store, new RegistryRules(new IdentityMarks(Time), Time), Limits, new LifecycleEvents(Outbox, Time), Twins);
         Registry.Changed += (before, after) => Changes.Add((before, after));
         Subscriptions = new SubscriptionStore(Database);
         Node = new NodeIncarnation(new Guid(life, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));

@@ -53,7 +53,7 @@ public sealed class LifecycleEventsTests
             ],
             default);
 
-        Assert.Equal(2, errors.Count);
+        Assert.Equal(2, errors.Errors.Count);
         Assert.Equal(
             ["createDeviceIdentity dev-1", "createDeviceIdentity dev-2", "createDeviceIdentity dev-3"], Describe(await EventsAsync(registry)));
     }

@@ -7,7 +7,7 @@ using Nave.Protocol.Errors;
 namespace Nave.Hub.Heads.Http;
 
 /// <summary>Many identities in one request (spec/service-rest.md 4.4), and how many there are (4.5).</summary>
-internal sealed class BulkEndpoints(DeviceRegistry registry, Presence presence)
+internal sealed class BulkEndpoints(DeviceRegistry registry, Presence presence, IDeviceDirectory directory)
 {
     // A hundred devices with twins of 40 KB.
     private const int MaxBodyBytes = 4 * 1024 * 1024;
@@ -52,7 +52,8 @@ internal sealed class BulkEndpoints(DeviceRegistry registry, Presence presence)
             }
         }
 
-        errors.AddRange((await registry.ApplyAsync(changes, call.Stopping))
+        var applied = await registry.ApplyAsync(changes, call.Stopping);
+        errors.AddRange(applied.Errors.Concat(await ChangeTwinsAsync(applied.Twins))
             .Select(error => Describe(error.Id.Device.Value, error.Id.Module?.Value, error.Failure)));
 
         // Some applied: 200, so that clients which look into bodies of 200 only see the errors. Tests read the body.
@@ -62,6 +63,14 @@ internal sealed class BulkEndpoints(DeviceRegistry registry, Presence presence)
             new BulkResultDocument(errors.Count == 0, errors, []),
             ServiceJson.Default.BulkResultDocument,
             isAnyApplied ? StatusCodes.Status200OK : StatusCodes.Status400BadRequest);
+    }
+
+    // Side by side: they share a commit.
+    private async Task<IEnumerable<BulkError>> ChangeTwinsAsync(IReadOnlyList<BulkTwin> changes)
+    {
+        var outcomes = await Task.WhenAll(changes.Select(async change =>
+            (change.Id, (await directory.Of(change.Id).ChangeTwinAsync(change.Update, change.Condition)).Failure)));
+        return from outcome in outcomes where outcome.Failure is not null select new BulkError(outcome.Id, outcome.Failure);
     }
 
     private async ValueTask<ServiceAnswer> CountDevicesAsync(ServiceCall call)

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Nave.Hub.Devices;
+using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 
@@ -81,6 +82,9 @@ internal sealed record BulkRequestItem
 
     public string? ManagedBy { get; init; }
 
+    [JsonPropertyName("twinETag")]
+    public string? TwinETag { get; init; }
+
     public JsonElement? Tags { get; init; }
 
     public JsonElement? Properties { get; init; }
@@ -108,15 +112,12 @@ internal sealed record BulkRequestItem
     /// <summary>What is asked for.</summary>
     public Outcome<BulkChange> ToChange(IdentityId id)
     {
-        // Twins are still to come: what would be lost is refused.
-        if (HasContent(Tags) || HasContent(Properties) || ReadMode() is null)
+        if (ReadMode() is not { } mode)
         {
-            return IsTwinMode || ReadMode() is not null
-                ? HubFailures.NotImplemented
-                : HubFailures.ArgumentInvalid.Saying("The importMode is not known.");
+            return HubFailures.ArgumentInvalid.Saying("The importMode is not known.");
         }
 
-        return !StatusText.TryRead(Status, out var isEnabled, out var failure) ? failure : new BulkChange(
+        return !StatusText.TryRead(Status, out var isEnabled, out var failure) || !TryReadTwin(mode, out var twin, out failure) ? failure : new BulkChange(
             new IdentityDraft(id)
             {
                 IsEnabled = isEnabled,
@@ -127,11 +128,33 @@ internal sealed record BulkRequestItem
                 ParentScopes = ParentScopes,
                 ManagedBy = ManagedBy,
             },
-            ReadMode()!.Value,
-            ETag ?? DeviceETag);
+            mode,
+            mode is BulkMode.UpdateTwinIfMatchETag ? TwinETag : ETag ?? DeviceETag,
+            twin);
     }
 
-    private bool IsTwinMode => ImportMode?.ToLowerInvariant() is "updatetwin" or "updatetwinifmatchetag";
+    // .NET sends empty objects, and properties with empty sections: nothing was said of the twin.
+    private bool TryReadTwin(BulkMode mode, out TwinUpdate? twin, [NotNullWhen(false)] out HubFailure? failure)
+    {
+        twin = null;
+        failure = null;
+        if (mode is BulkMode.Delete or BulkMode.DeleteIfMatchETag || (!HasContent(Tags) && !HasContent(Properties)))
+        {
+            return true;
+        }
+
+        JsonElement desired = default, reported = default;
+        if (Properties is { ValueKind: JsonValueKind.Object } properties)
+        {
+            properties.TryGetProperty("desired"u8, out desired);
+            properties.TryGetProperty("reported"u8, out reported);
+        }
+
+        return TwinUpdate.Read(Said(Tags ?? default), Said(desired), reported, isReplace: false).TryGet(out twin, out failure);
+    }
+
+    // Unlike in a PATCH null says nothing: clients send what they have no value for.
+    private static JsonElement Said(JsonElement section) => section.ValueKind is JsonValueKind.Null ? default : section;
 
     // Node sends create, Update, UpdateIfMatchETag; .NET camelCase.
     private BulkMode? ReadMode() => string.IsNullOrEmpty(ImportMode) ? BulkMode.CreateOrUpdate : ImportMode.ToLowerInvariant() switch
@@ -143,6 +166,8 @@ internal sealed record BulkRequestItem
         "createorupdateifmatchetag" => BulkMode.CreateOrUpdateIfMatchETag,
         "delete" => BulkMode.Delete,
         "deleteifmatchetag" => BulkMode.DeleteIfMatchETag,
+        "updatetwin" => BulkMode.UpdateTwin,
+        "updatetwinifmatchetag" => BulkMode.UpdateTwinIfMatchETag,
         _ => null,
     };
 

@@ -21,6 +21,10 @@ internal abstract class ServiceAnswer
     public static ServiceAnswer Json<T>(T value, JsonTypeInfo<T> type, int status = StatusCodes.Status200OK, string? etag = null) =>
         new JsonAnswer<T>(value, type, status, etag);
 
+    /// <summary>The same of JSON that is written already.</summary>
+    public static ServiceAnswer WrittenJson(byte[] json, int status = StatusCodes.Status200OK, string? etag = null) =>
+        new WrittenJsonAnswer(json, status, etag);
+
     /// <summary>Writes status, headers and body.</summary>
     public abstract Task WriteAsync(HttpContext context, TimeProvider time);
 
@@ -37,9 +41,14 @@ internal abstract class ServiceAnswer
 
     private sealed class JsonAnswer<T>(T value, JsonTypeInfo<T> type, int status, string? etag) : ServiceAnswer
     {
+        public override Task WriteAsync(HttpContext context, TimeProvider time) =>
+            WrittenJson(JsonSerializer.SerializeToUtf8Bytes(value, type), status, etag).WriteAsync(context, time);
+    }
+
+    private sealed class WrittenJsonAnswer(byte[] body, int status, string? etag) : ServiceAnswer
+    {
         public override async Task WriteAsync(HttpContext context, TimeProvider time)
         {
-            var body = JsonSerializer.SerializeToUtf8Bytes(value, type);
             var response = context.Response;
             response.StatusCode = status;
             response.ContentType = JsonType;

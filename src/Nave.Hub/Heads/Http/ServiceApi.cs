@@ -16,6 +16,7 @@ internal static class ServiceApi
     public static IServiceCollection AddServiceApi(this IServiceCollection services) => services
         .AddSingleton<DeviceEndpoints>()
         .AddSingleton<BulkEndpoints>()
+        .AddSingleton<TwinEndpoints>()
         .AddSingleton<CommandEndpoints>();
 
     /// <summary>Reads the path of every request once. Must stand before <c>UseRouting</c>.</summary>
@@ -32,6 +33,7 @@ internal static class ServiceApi
             services.GetRequiredService<ILogger<ServiceRoutes>>());
         services.GetRequiredService<DeviceEndpoints>().Map(routes);
         services.GetRequiredService<BulkEndpoints>().Map(routes);
+        services.GetRequiredService<TwinEndpoints>().Map(routes);
         services.GetRequiredService<CommandEndpoints>().Map(routes);
         DeviceMessageEndpoints.Map(new DeviceRoutes(
             routes, services.GetRequiredService<AccessControl>(), services.GetRequiredService<DeviceSessions>()));

@@ -12,12 +12,6 @@ internal static class UnbuiltRoutes
 {
     private static readonly (string Verb, string Pattern, AccessRights Right)[] Service =
     [
-        (HttpMethods.Get, "/twins/{id}", AccessRights.ServiceConnect),
-        (HttpMethods.Patch, "/twins/{id}", AccessRights.ServiceConnect),
-        (HttpMethods.Put, "/twins/{id}", AccessRights.ServiceConnect),
-        (HttpMethods.Get, "/twins/{id}/modules/{moduleId}", AccessRights.ServiceConnect),
-        (HttpMethods.Patch, "/twins/{id}/modules/{moduleId}", AccessRights.ServiceConnect),
-        (HttpMethods.Put, "/twins/{id}/modules/{moduleId}", AccessRights.ServiceConnect),
         (HttpMethods.Post, "/twins/{id}/methods", AccessRights.ServiceConnect),
         (HttpMethods.Post, "/twins/{id}/modules/{moduleId}/methods", AccessRights.ServiceConnect),
         (HttpMethods.Post, "/devices/query", AccessRights.ServiceConnect),

@@ -102,8 +102,6 @@ public sealed class ServiceAccessTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("GET", "/twins/pump")]
-    [InlineData("PATCH", "/twins/pump/modules/m")]
     [InlineData("POST", "/twins/pump/methods")]
     [InlineData("POST", "/devices/query")]
     [InlineData("POST", "/devices%2Fquery")]

@@ -51,7 +51,7 @@ internal sealed class MqttHub : IAsyncDisposable
         var access = new AccessControl(identities, Policies, authorities, names, new AccessOptions(), Time, Logger<AccessControl>());
         _liveAccess = new LiveAccessTable(access, identities, Policies, authorities, Time, Logger<LiveAccessTable>());
         var table = new SessionTable(registry.Node);
-        var twins = new TwinStore(registry.Database, new TwinReader(registry.Presence), new TwinOptions(), Time);
+        var twins = new TwinStore(registry.Database, new TwinReader(registry.Presence), registry.Twins);
         Directory = new InProcessDeviceDirectory(id => new DeviceActor(
             id,
             new CommandBox(
