@@ -71,6 +71,18 @@ public static class HubFailures
     public static readonly HubFailure ModuleNotFound = Of(
         HubErrorCode.ModuleNotFound, "amqp:not-found", ConnackCode.NotAuthorized, "The module is not registered.");
 
+    /// <summary>No such job.</summary>
+    public static readonly HubFailure JobNotFound = Of(
+        HubErrorCode.JobNotFound, "amqp:not-found", ConnackCode.NotAuthorized, "The job does not exist.");
+
+    /// <summary>The job's id is taken.</summary>
+    public static readonly HubFailure JobAlreadyExists = Of(
+        HubErrorCode.JobAlreadyExists, "amqp:not-allowed", ConnackCode.NotAuthorized, "A job of that id exists already.");
+
+    /// <summary>More jobs wait than may.</summary>
+    public static readonly HubFailure TooManyJobs = Of(
+        HubErrorCode.ThrottlingMaxActiveJobCountExceeded, "com.microsoft:device-container-throttled", ConnackCode.ServerUnavailable, "Too many jobs wait.");
+
     /// <summary>No such link address.</summary>
     public static readonly HubFailure AddressNotFound = Of(
         HubErrorCode.AmqpAddressNotFound, "amqp:not-found", ConnackCode.NotAuthorized, "The messaging entity could not be found.");
