@@ -1,4 +1,5 @@
 using Nave.Hub.Commands;
+using Nave.Hub.Methods;
 using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
@@ -6,11 +7,10 @@ using Nave.Protocol.Identities;
 namespace Nave.Hub.Devices;
 
 /// <summary>
-/// One identity that is connected or being addressed. Owns the connection's place, the command box and the twin's
-/// write order; its home sees to it that one call runs at a time. Knows nothing of where it lives: sessions are named, not referenced.
+/// One identity that is connected or being addressed. Owns the connection's place, the command box, the twin's
+/// write order and who takes direct methods; its home sees to it that one call runs at a time. Knows nothing of where it lives: sessions are named, not referenced.
 /// </summary>
-/// <remarks>Pending methods join it with the work that builds them.</remarks>
-internal sealed class DeviceActor(IdentityId id, CommandBox commands, TwinBox twin) : IDeviceActor
+internal sealed class DeviceActor(IdentityId id, CommandBox commands, TwinBox twin, MethodWatch methods) : IDeviceActor
 {
     private SessionName? _connected;
     private long _epoch;
@@ -19,7 +19,7 @@ internal sealed class DeviceActor(IdentityId id, CommandBox commands, TwinBox tw
     public IdentityId Id { get; } = id;
 
     /// <summary>Whether nothing but a cache would be lost if this actor were dropped.</summary>
-    public bool IsIdle => _connected is null && commands.IsIdle && twin.IsIdle;
+    public bool IsIdle => _connected is null && commands.IsIdle && twin.IsIdle && methods.IsIdle;
 
     /// <inheritdoc/>
     public ValueTask<TakeoverResult> ConnectAsync(Guid node, long session, long epochFloor)
@@ -31,6 +31,7 @@ internal sealed class DeviceActor(IdentityId id, CommandBox commands, TwinBox tw
         {
             commands.SessionEnded(loser);
             twin.SessionEnded(loser);
+            methods.End(loser);
         }
 
         return ValueTask.FromResult(new TakeoverResult(_connected.Value, previous));
@@ -47,6 +48,7 @@ internal sealed class DeviceActor(IdentityId id, CommandBox commands, TwinBox tw
         _connected = null;
         commands.SessionEnded(session);
         twin.SessionEnded(session);
+        methods.End(session);
         return ValueTask.FromResult(true);
     }
 
@@ -103,6 +105,32 @@ internal sealed class DeviceActor(IdentityId id, CommandBox commands, TwinBox tw
     public ValueTask UnwatchDesiredAsync(SessionName session)
     {
         twin.SessionEnded(session);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask WatchMethodsAsync(SessionName session, bool isOn)
+    {
+        if (!isOn)
+        {
+            methods.End(session);
+        }
+        else if (_connected == session)
+        {
+            methods.Begin(session);
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<SessionName?> FindMethodSessionAsync(MethodWaiter? waiter, SessionName? gone) =>
+        ValueTask.FromResult(methods.Find(waiter, gone));
+
+    /// <inheritdoc/>
+    public ValueTask StopWaitingForMethodsAsync(MethodWaiter waiter)
+    {
+        methods.StopWaiting(waiter);
         return ValueTask.CompletedTask;
     }
 }

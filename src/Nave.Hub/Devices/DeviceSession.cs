@@ -4,6 +4,7 @@ using Nave.EventLog;
 using Nave.Hub.Access;
 using Nave.Hub.Commands;
 using Nave.Hub.Faults;
+using Nave.Hub.Methods;
 using Nave.Hub.Telemetry;
 using Nave.Hub.Twins;
 using Nave.Protocol;
@@ -27,6 +28,7 @@ internal sealed class DeviceSession : ILiveAccess
     private readonly FaultInjection _faults;
     private readonly IDeviceChannel _channel;
     private volatile TelemetrySender _sender;
+    private SessionMethods? _methods;
     private AccessWatch? _watch;
     private PresenceEntry? _presence;
     private int _isEnded;
@@ -153,6 +155,44 @@ internal sealed class DeviceSession : ILiveAccess
     /// <summary>The channel is told no more of desired changes.</summary>
     public ValueTask UnwatchDesiredAsync() => HoldsPlace ? _home.ActorOf(this).UnwatchDesiredAsync(Name) : ValueTask.CompletedTask;
 
+    /// <summary>The device takes direct methods here from now on, or no longer. One call at a time.</summary>
+    public ValueTask WatchMethodsAsync(bool isOn)
+    {
+        if (!HoldsPlace)
+        {
+            return ValueTask.CompletedTask;
+        }
+
+        _methods ??= new SessionMethods();
+        return _home.ActorOf(this).WatchMethodsAsync(Name, isOn);
+    }
+
+    /// <summary>What the device answered. An id that it was not given in this session, or has answered, means nothing.</summary>
+    /// <param name="requestId">Of the <see cref="MethodInvocation"/>.</param>
+    /// <param name="status">The device's own number.</param>
+    /// <param name="payload">Owned by the hub from here on; not checked.</param>
+    public void AnswerMethod(Guid requestId, int status, ReadOnlyMemory<byte> payload) =>
+        CompleteMethod(requestId, new MethodOutcome(MethodOutcomeKind.Answered, status, payload));
+
+    /// <summary>The head could not send it to the device.</summary>
+    public void RefuseMethod(Guid requestId) => CompleteMethod(requestId, new MethodOutcome(MethodOutcomeKind.NotTaken));
+
+    /// <summary>A direct method on its way to the device.</summary>
+    internal void InvokeMethod(MethodInvocation invocation)
+    {
+        if (_methods?.TryAdd(invocation) is true)
+        {
+            _channel.InvokeMethod(invocation);
+        }
+        else
+        {
+            _home.Methods.Complete(invocation.Node, invocation.RequestId, Name, new MethodOutcome(MethodOutcomeKind.NeverAsked));
+        }
+    }
+
+    /// <summary>Nobody waits for the answer any more.</summary>
+    internal void ForgetMethod(Guid requestId) => _methods?.TryTake(requestId, out _);
+
     /// <summary>A desired change on its way to the device.</summary>
     internal void DesiredChanged(DesiredChange change) => _channel.DesiredChanged(change);
 
@@ -199,7 +239,25 @@ internal sealed class DeviceSession : ILiveAccess
         if (Interlocked.Exchange(ref _isEnded, 1) == 0)
         {
             _watch?.Dispose();
+            LoseMethods();
             await _home.EndedAsync(this, reason);
+        }
+    }
+
+    private void CompleteMethod(Guid requestId, MethodOutcome outcome)
+    {
+        if (_methods is { } methods && methods.TryTake(requestId, out var node))
+        {
+            _home.Methods.Complete(node, requestId, Name, outcome);
+        }
+    }
+
+    // spec/device-mqtt.md 9: a call that was under way is not sent again to the next connection.
+    private void LoseMethods()
+    {
+        foreach (var (requestId, node) in _methods?.End() ?? [])
+        {
+            _home.Methods.Complete(node, requestId, Name, new MethodOutcome(MethodOutcomeKind.Lost));
         }
     }
 }

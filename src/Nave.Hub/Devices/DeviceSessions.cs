@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Access;
 using Nave.Hub.Faults;
+using Nave.Hub.Methods;
 using Nave.Hub.Telemetry;
 using Nave.Hub.Twins;
 
@@ -17,6 +18,7 @@ internal sealed partial class DeviceSessions(
     Presence presence,
     TelemetryPipeline telemetry,
     TwinStore twins,
+    IMethodRoute methods,
     SessionTable sessions,
     NodeIncarnation node,
     FaultInjection faults,
@@ -74,6 +76,9 @@ internal sealed partial class DeviceSessions(
 
     /// <summary>Twins, for reads: they need no turn of the actor.</summary>
     internal TwinStore Twins => twins;
+
+    /// <summary>To whom outcomes of direct methods go.</summary>
+    internal IMethodRoute Methods => methods;
 
     /// <summary>The actor of the session's identity.</summary>
     internal IDeviceActor ActorOf(DeviceSession session) => directory.Of(session.Id);

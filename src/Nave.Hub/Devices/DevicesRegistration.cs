@@ -1,11 +1,12 @@
 using Microsoft.Extensions.DependencyInjection;
 using Nave.Hub.Commands;
+using Nave.Hub.Methods;
 using Nave.Hub.Twins;
 using Nave.Protocol.Identities;
 
 namespace Nave.Hub.Devices;
 
-/// <summary>The waist's services: sessions, their table and the home of the device actors. Needs access, the registry, commands, twins and telemetry.</summary>
+/// <summary>The waist's services: sessions, their table and the home of the device actors. Needs access, the registry, commands, twins, methods and telemetry.</summary>
 internal static class DevicesRegistration
 {
     public static IServiceCollection AddDevices(this IServiceCollection services) => services
@@ -15,6 +16,8 @@ internal static class DevicesRegistration
         {
             var boxes = provider.GetRequiredService<CommandBoxes>();
             var twins = provider.GetRequiredService<TwinBoxes>();
-            return new InProcessDeviceDirectory((IdentityId id) => new DeviceActor(id, boxes.Create(id), twins.Create(id)));
+            var methods = provider.GetRequiredService<IMethodRoute>();
+            return new InProcessDeviceDirectory(
+                (IdentityId id) => new DeviceActor(id, boxes.Create(id), twins.Create(id), new MethodWatch(methods)));
         });
 }

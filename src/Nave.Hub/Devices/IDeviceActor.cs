@@ -1,4 +1,5 @@
 using Nave.Hub.Commands;
+using Nave.Hub.Methods;
 using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 
@@ -56,6 +57,15 @@ internal interface IDeviceActor
 
     /// <summary>The session wants to hear no more of desired changes.</summary>
     ValueTask UnwatchDesiredAsync(SessionName session);
+
+    /// <summary>The session takes direct methods from now on, or no longer. Who waits for it is told through <see cref="IMethodRoute"/>.</summary>
+    ValueTask WatchMethodsAsync(SessionName session, bool isOn);
+
+    /// <summary>The session that takes direct methods, if it is not the one found gone; else null, and the waiter is told of the next.</summary>
+    ValueTask<SessionName?> FindMethodSessionAsync(MethodWaiter? waiter, SessionName? gone);
+
+    /// <summary>Takes a waiter out; one that was told is out already.</summary>
+    ValueTask StopWaitingForMethodsAsync(MethodWaiter waiter);
 }
 
 /// <summary>The outcome of a connect.</summary>

@@ -1,4 +1,5 @@
 using Nave.Hub.Commands;
+using Nave.Hub.Methods;
 using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
@@ -120,6 +121,15 @@ internal sealed class InProcessDeviceDirectory(Func<IdentityId, DeviceActor> wak
 
         public async ValueTask UnwatchDesiredAsync(SessionName session) =>
             await directory.CallAsync(id, session, static (actor, a) => CompletedAsync(actor.UnwatchDesiredAsync(a)));
+
+        public async ValueTask WatchMethodsAsync(SessionName session, bool isOn) =>
+            await directory.CallAsync(id, (session, isOn), static (actor, a) => CompletedAsync(actor.WatchMethodsAsync(a.session, a.isOn)));
+
+        public ValueTask<SessionName?> FindMethodSessionAsync(MethodWaiter? waiter, SessionName? gone) =>
+            directory.CallAsync(id, (waiter, gone), static (actor, a) => actor.FindMethodSessionAsync(a.waiter, a.gone));
+
+        public async ValueTask StopWaitingForMethodsAsync(MethodWaiter waiter) =>
+            await directory.CallAsync(id, waiter, static (actor, a) => CompletedAsync(actor.StopWaitingForMethodsAsync(a)));
 
         private static async ValueTask<bool> CompletedAsync(ValueTask call)
         {

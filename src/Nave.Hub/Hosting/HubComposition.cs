@@ -17,6 +17,7 @@ using Nave.Hub.Heads.Amqp;
 using Nave.Hub.Heads.Http;
 using Nave.Hub.Heads.Mqtt;
 using Nave.Hub.Hosting.Certificates;
+using Nave.Hub.Methods;
 using Nave.Hub.Monitoring;
 using Nave.Hub.Telemetry;
 using Nave.Hub.Twins;
@@ -106,6 +107,8 @@ internal static class HubComposition
         services.AddTwins();
         services.AddSingleton(provider => new FaultInjection(
             options.Testing.FaultInjection, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<FaultInjection>>()));
+        services.AddSingleton(options.Methods);
+        services.AddMethods();
         services.AddDevices();
         services.AddSingleton<TelemetryPipeline>();
         services.AddMqtt();

@@ -1,6 +1,7 @@
 using System.Net;
 using Nave.Hub.Commands;
 using Nave.Hub.Events;
+using Nave.Hub.Methods;
 using Nave.Hub.Twins;
 using Nave.Protocol;
 
@@ -32,6 +33,9 @@ public sealed class HubOptions
 
     /// <summary>How large twins may be.</summary>
     public TwinOptions Twins { get; } = new();
+
+    /// <summary>Direct methods.</summary>
+    public MethodOptions Methods { get; } = new();
 
     /// <summary>What goes to the console.</summary>
     public LogSection Log { get; } = new();

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Events;
+using Nave.Hub.Methods;
 
 namespace Nave.Hub.Hosting;
 
@@ -89,6 +90,16 @@ public static class OptionTable
             (o, text) => o.Twins.MaxDesiredBytes = Number(text, 1, 1_048_576)),
         new("Twins:MaxReportedBytes", null, "32768", "Reported properties of one twin, likewise",
             (o, text) => o.Twins.MaxReportedBytes = Number(text, 1, 1_048_576)),
+        new("Methods:MaxResponseTimeout", null, "300s", "The longest time that a device may be given to answer a direct method",
+            (o, text) => o.Methods.MaxResponseTimeout = Duration(text, MethodOptions.MinResponseTimeout)),
+        new("Methods:MaxConnectTimeout", null, "300s", "The longest time that a direct method may wait for its device to connect",
+            (o, text) => o.Methods.MaxConnectTimeout = Duration(text, TimeSpan.Zero)),
+        new("Methods:MaxPayloadBytes", null, "131072", "Payload of a direct method and of its answer, in bytes",
+            (o, text) => o.Methods.MaxPayloadBytes = Number(text, 4, 16_777_216)),
+        new("Methods:MaxPendingPerDevice", null, "50", "Direct methods that may be pending for one device",
+            (o, text) => o.Methods.MaxPendingPerDevice = Number(text, 1, 100_000)),
+        new("Methods:MaxPending", null, "10000", "Direct methods that may be pending in all",
+            (o, text) => o.Methods.MaxPending = Number(text, 1, 1_000_000)),
         new("Log:Format", "--log", "text", "Console log: text or json", (o, text) => o.Log.Format = Choice<ConsoleFormat>(text)),
         new("Log:Level", "--log-level", "information", "Least level shown: trace, debug, information, warning, error",
             (o, text) => o.Log.Level = Choice<LogLevel>(text)),

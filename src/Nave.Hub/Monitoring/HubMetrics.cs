@@ -24,6 +24,8 @@ internal sealed class HubMetrics : IDisposable
     private readonly Counter<long> _refusals;
     private readonly Histogram<double> _append;
     private readonly Histogram<double> _acknowledgement;
+    private readonly Counter<long> _methods;
+    private readonly Histogram<double> _methodDuration;
     private long _acknowledged;
 
     public HubMetrics()
@@ -37,6 +39,8 @@ internal sealed class HubMetrics : IDisposable
         _refusals = _meter.CreateCounter<long>("nave_refusals_total", null, "Requests, connects and messages refused by error code.");
         _append = Latency("nave_append_duration_seconds", "From the append of a message to its commit on disk.");
         _acknowledgement = Latency("nave_acknowledgement_duration_seconds", "From the receipt of a message to its acknowledgement.");
+        _methods = _meter.CreateCounter<long>("nave_direct_methods_total", null, "Direct methods called by result: Answered, or why not.");
+        _methodDuration = Latency("nave_direct_method_duration_seconds", "From the call of a direct method to its answer, waits for the device included.");
         _meter.CreateObservableCounter("nave_messages_acknowledged_total", () => Interlocked.Read(ref _acknowledged), null, "Messages acknowledged to their senders.");
     }
 
@@ -78,6 +82,13 @@ internal sealed class HubMetrics : IDisposable
         Interlocked.Add(ref _acknowledged, count);
         _append.Record(append.TotalSeconds);
         _acknowledgement.Record(sinceReceipt.TotalSeconds);
+    }
+
+    /// <summary>A direct method is over; the result is a word of ours or an error code's name.</summary>
+    public void MethodCalled(string result, TimeSpan took)
+    {
+        _methods.Add(1, Tag("result", result));
+        _methodDuration.Record(took.TotalSeconds);
     }
 
     /// <summary>A counter whose value is kept elsewhere.</summary>

@@ -42,6 +42,7 @@ public enum HubErrorCode
     ThrottlingMaxActiveJobCountExceeded = 429004,
     ServerError = 500001,
     NotImplemented = 501001,
+    BadDeviceResponse = 502001,
     ServiceUnavailable = 503001,
     ServerBusy = 503005,
     GatewayTimeout = 504101,

@@ -91,6 +91,14 @@ public static class HubFailures
     public static readonly HubFailure DeviceNotOnline = Of(
         HubErrorCode.DeviceNotOnline, "amqp:not-found", ConnackCode.NotAuthorized, "The device is not online.");
 
+    /// <summary>The device went away before it answered.</summary>
+    public static readonly HubFailure DeviceConnectionClosed = Of(
+        HubErrorCode.DeviceConnectionClosedRemotely, "amqp:not-found", ConnackCode.NotAuthorized, "The device's connection was closed before it answered.");
+
+    /// <summary>The device answered with what is no answer. The number is ours: the service's is not published.</summary>
+    public static readonly HubFailure BadDeviceResponse = Of(
+        HubErrorCode.BadDeviceResponse, "amqp:internal-error", ConnackCode.NotAuthorized, "The device's answer is not JSON or larger than allowed.");
+
     /// <summary>The id is taken.</summary>
     public static readonly HubFailure DeviceAlreadyExists = Of(
         HubErrorCode.DeviceAlreadyExists, "com.microsoft:device-already-exists", ConnackCode.NotAuthorized, "The device is already registered.");

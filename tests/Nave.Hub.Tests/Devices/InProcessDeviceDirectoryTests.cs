@@ -1,5 +1,6 @@
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
+using Nave.Hub.Methods;
 using Nave.Hub.Tests.Harness;
 using Nave.Hub.Twins;
 using Nave.Protocol.Identities;
@@ -110,7 +111,19 @@ public sealed class InProcessDeviceDirectoryTests : DeviceDirectoryContract, IAs
         new CommandBox(
             id, new CommandStore(_data.Database), new CommandOptions(), new CommandRoute(new SessionTable(new NodeIncarnation(Guid.Empty))),
             new CommandClock(), TimeProvider.System, () => Guid.Empty),
-        new TwinBox(id, store: null!, new NoRoute()))); // Nobody changes a twin here.
+        new TwinBox(id, store: null!, new NoRoute()), // Nobody changes a twin here.
+        new MethodWatch(new NoMethods())));
+
+    private sealed class NoMethods : IMethodRoute
+    {
+        public void Invoke(SessionName session, MethodInvocation invocation) => throw new InvalidOperationException();
+
+        public void Forget(SessionName session, Guid requestId) => throw new InvalidOperationException();
+
+        public void Ready(MethodWaiter waiter, SessionName session) => throw new InvalidOperationException();
+
+        public void Complete(Guid node, Guid requestId, SessionName session, MethodOutcome outcome) => throw new InvalidOperationException();
+    }
 
     private sealed class NoRoute : ITwinRoute
     {

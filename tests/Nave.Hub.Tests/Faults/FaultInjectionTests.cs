@@ -3,6 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
 using Nave.Hub.Faults;
+using Nave.Hub.Methods;
 using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
@@ -101,6 +102,8 @@ public sealed class FaultInjectionTests : IDisposable
         public List<FaultKind> Injected { get; } = [];
 
         public void Deliver(CommandDelivery delivery) => throw new NotSupportedException();
+
+        public void InvokeMethod(MethodInvocation invocation) => throw new NotSupportedException();
 
         public void DesiredChanged(DesiredChange change) => throw new NotSupportedException();
 

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
 using Nave.Hub.Faults;
+using Nave.Hub.Methods;
 using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
@@ -116,6 +117,9 @@ internal sealed partial class ConnectedDevice(IdentityId id, ConnectionDevices o
             _ = ReturnAsync(delivery.LockToken);
         }
     }
+
+    /// <inheritdoc/>
+    public void InvokeMethod(MethodInvocation invocation) => Session?.RefuseMethod(invocation.RequestId);
 
     /// <inheritdoc/>
     public void DesiredChanged(DesiredChange change)

@@ -43,6 +43,8 @@ internal sealed class DeviceRoutes(ServiceRoutes routes, AccessControl access, D
     {
         public void Deliver(Commands.CommandDelivery delivery) => throw new InvalidOperationException("A request is answered, not called.");
 
+        public void InvokeMethod(Methods.MethodInvocation invocation) => throw new InvalidOperationException("A request watches nothing.");
+
         public void DesiredChanged(Twins.DesiredChange change) => throw new InvalidOperationException("A request watches nothing.");
 
         public void Close(CloseReason reason)

@@ -17,7 +17,8 @@ internal static class ServiceApi
         .AddSingleton<DeviceEndpoints>()
         .AddSingleton<BulkEndpoints>()
         .AddSingleton<TwinEndpoints>()
-        .AddSingleton<CommandEndpoints>();
+        .AddSingleton<CommandEndpoints>()
+        .AddSingleton<MethodEndpoints>();
 
     /// <summary>Reads the path of every request once. Must stand before <c>UseRouting</c>.</summary>
     public static void UsePaths(IApplicationBuilder app) => RequestPaths.Use(app);
@@ -35,6 +36,7 @@ internal static class ServiceApi
         services.GetRequiredService<BulkEndpoints>().Map(routes);
         services.GetRequiredService<TwinEndpoints>().Map(routes);
         services.GetRequiredService<CommandEndpoints>().Map(routes);
+        services.GetRequiredService<MethodEndpoints>().Map(routes);
         DeviceMessageEndpoints.Map(new DeviceRoutes(
             routes, services.GetRequiredService<AccessControl>(), services.GetRequiredService<DeviceSessions>()));
         UnbuiltRoutes.Map(routes);

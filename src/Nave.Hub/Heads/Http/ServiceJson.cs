@@ -14,6 +14,7 @@ namespace Nave.Hub.Heads.Http;
 [JsonSerializable(typeof(DeviceStatisticsDocument))]
 [JsonSerializable(typeof(ServiceStatisticsDocument))]
 [JsonSerializable(typeof(FailureDocument))]
+[JsonSerializable(typeof(DeviceFailureDocument))]
 internal sealed partial class ServiceJson : JsonSerializerContext;
 
 /// <summary>The body of every refusal, shape A (spec/service-rest.md 3.1); <c>errorCode</c> only where nothing is built yet.</summary>

@@ -12,8 +12,6 @@ internal static class UnbuiltRoutes
 {
     private static readonly (string Verb, string Pattern, AccessRights Right)[] Service =
     [
-        (HttpMethods.Post, "/twins/{id}/methods", AccessRights.ServiceConnect),
-        (HttpMethods.Post, "/twins/{id}/modules/{moduleId}/methods", AccessRights.ServiceConnect),
         (HttpMethods.Post, "/devices/query", AccessRights.ServiceConnect),
         (HttpMethods.Post, "/jobs/create", AccessRights.RegistryWrite),
         (HttpMethods.Get, "/jobs", AccessRights.RegistryRead),

@@ -4,6 +4,7 @@ using System.IO.Pipelines;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
 using Nave.Hub.Faults;
+using Nave.Hub.Methods;
 using Nave.Hub.Twins;
 
 namespace Nave.Hub.Heads.Mqtt;
@@ -34,11 +35,18 @@ internal sealed class MqttChannel(PipeReader input, Action? reset = null) : IDev
     public Action<DesiredChange> OnDesiredChanged { get; set; } =
         static _ => throw new UnreachableException("A desired change came before the session watched any.");
 
+    /// <summary>Takes direct methods; set before the session watches any.</summary>
+    public Action<MethodInvocation> OnInvokeMethod { get; set; } =
+        static _ => throw new UnreachableException("A direct method came before the session watched any.");
+
     /// <inheritdoc/>
     public void Deliver(CommandDelivery delivery) => OnDeliver(delivery);
 
     /// <inheritdoc/>
     public void DesiredChanged(DesiredChange change) => OnDesiredChanged(change);
+
+    /// <inheritdoc/>
+    public void InvokeMethod(MethodInvocation invocation) => OnInvokeMethod(invocation);
 
     /// <inheritdoc/>
     public void Close(CloseReason reason)

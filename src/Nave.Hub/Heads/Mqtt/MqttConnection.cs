@@ -34,6 +34,7 @@ internal sealed class MqttConnection(
     private readonly ConnectionDeadline _deadline = transport.Deadline;
     private readonly AckQueue _acknowledgements = new(transport.Writer, transport.Channel, signals, options.MaxUnacknowledged);
     private readonly MqttCommands _commands = new(accepted.Session, accepted.Subscriptions, transport.Writer, transport.Channel);
+    private readonly MqttMethods _methods = new(accepted.Session, accepted.Subscriptions, transport.Writer, transport.Channel);
     private byte[]? _scratch;
     private long _receivedAt;
 
@@ -169,7 +170,8 @@ internal sealed class MqttConnection(
                 AnswerTwinRequest(intent.RequestId);
                 break;
             case PublishKind.MethodResult:
-                break; // Nothing waits for one yet.
+                _methods.HandleResult(intent.Status, intent.RequestId, publish.Payload);
+                break;
         }
 
         if (publish.Qos is 1)
@@ -282,6 +284,7 @@ internal sealed class MqttConnection(
     private async ValueTask<CloseReason?> FollowAsync()
     {
         await _commands.FollowSubscriptionsAsync();
+        await _methods.FollowSubscriptionsAsync();
         return null;
     }
 

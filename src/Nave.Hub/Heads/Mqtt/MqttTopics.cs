@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Nave.Hub.Devices;
 using Nave.Hub.Telemetry;
@@ -75,6 +76,19 @@ internal sealed class MqttTopics(IdentityId id)
         const string Address = "/messages/devicebound";
         var end = filter.IndexOf(Address, StringComparison.Ordinal);
         return (end < 0 ? $"devices/{id.Device.Value}" : filter[..end]) + Address + "/";
+    }
+
+    /// <summary>Whether a filter that asks for methods asks for that one.</summary>
+    public static bool IsMethodOf(string filter, string methodName)
+    {
+        const string Address = "$iothub/methods/POST/";
+        if (filter.Length <= Address.Length || filter[Address.Length..] is "#")
+        {
+            return true;
+        }
+
+        ReadOnlySpan<char> name = filter.EndsWith("/#", StringComparison.Ordinal) ? filter.AsSpan(Address.Length..^2) : filter.AsSpan(Address.Length..);
+        return name.SequenceEqual(methodName);
     }
 
     private MqttFeeds ReadOwnFilter(ReadOnlySpan<char> path, bool isOpen)
@@ -161,9 +175,10 @@ internal sealed class MqttTopics(IdentityId id)
             return ReadRequest(PublishKind.TwinPatch, rest);
         }
 
-        if (TakeLiteral(ref rest, "methods/res/"u8) && IsStatus(TakeSegment(ref rest)) && TakeLiteral(ref rest, "/?"u8))
+        if (TakeLiteral(ref rest, "methods/res/"u8) && TryReadStatus(TakeSegment(ref rest), out var status) && TakeLiteral(ref rest, "/?"u8))
         {
-            return ReadRequest(PublishKind.MethodResult, rest);
+            var result = ReadRequest(PublishKind.MethodResult, rest);
+            return result.Kind is PublishKind.Refused ? result : PublishIntent.MethodResult(status, result.RequestId);
         }
 
         return PublishIntent.Refused(
@@ -186,10 +201,11 @@ internal sealed class MqttTopics(IdentityId id)
             CloseReason.ProtocolViolation, HubFailures.ArgumentInvalid.Because("The request has no request id."));
     }
 
-    private static bool IsStatus(ReadOnlySpan<byte> segment)
+    // spec/device-mqtt.md 9: an integer, which may be negative.
+    private static bool TryReadStatus(ReadOnlySpan<byte> segment, out int status)
     {
-        var digits = segment.StartsWith("-"u8) ? segment[1..] : segment;
-        return digits.Length is > 0 and <= 10 && !digits.ContainsAnyExceptInRange((byte)'0', (byte)'9');
+        status = 0;
+        return !segment.StartsWith("+"u8) && int.TryParse(segment, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out status);
     }
 
     private static bool IsSpelling(ReadOnlySpan<byte> segment, string idText) =>

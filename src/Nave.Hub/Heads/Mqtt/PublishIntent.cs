@@ -18,6 +18,9 @@ internal readonly ref struct PublishIntent
     /// <summary>Of twin requests and method results: to be echoed byte for byte.</summary>
     public ReadOnlySpan<byte> RequestId { get; private init; }
 
+    /// <summary>Of method results: the device's own number.</summary>
+    public int Status { get; private init; }
+
     /// <summary>Of <see cref="PublishKind.Refused"/>: why the connection must end.</summary>
     public CloseReason Reason { get; private init; }
 
@@ -29,6 +32,9 @@ internal readonly ref struct PublishIntent
 
     public static PublishIntent Request(PublishKind kind, ReadOnlySpan<byte> requestId) =>
         new(kind) { RequestId = requestId };
+
+    public static PublishIntent MethodResult(int status, ReadOnlySpan<byte> requestId) =>
+        new(PublishKind.MethodResult) { Status = status, RequestId = requestId };
 
     public static PublishIntent Refused(CloseReason reason, HubFailure failure) =>
         new(PublishKind.Refused) { Reason = reason, Failure = failure };

@@ -102,7 +102,6 @@ public sealed class ServiceAccessTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("POST", "/twins/pump/methods")]
     [InlineData("POST", "/devices/query")]
     [InlineData("POST", "/devices%2Fquery")]
     [InlineData("PUT", "/jobs/v2/j-1")]

@@ -15,10 +15,12 @@ using Nave.Hub.Devices;
 using Nave.Hub.Events;
 using Nave.Hub.Faults;
 using Nave.Hub.Heads.Http;
+using Nave.Hub.Methods;
+using Nave.Hub.Monitoring;
 using Nave.Hub.Telemetry;
-using Nave.Hub.Twins;
 using Nave.Hub.Tests.Harness;
 using Nave.Hub.Tests.Heads.Mqtt;
+using Nave.Hub.Twins;
 using Nave.Protocol.Access;
 using Nave.Storage;
 using Nave.Storage.Keys;
@@ -78,6 +80,8 @@ internal sealed class ServiceApiHarness : IAsyncDisposable
             .AddAccess()
             .AddCommands()
             .AddTwins()
+            .AddSingleton<HubMetrics>()
+            .AddMethods()
             .AddDevices()
             .AddSingleton(provider => new FaultInjection(
                 isOn: false, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<FaultInjection>>()))

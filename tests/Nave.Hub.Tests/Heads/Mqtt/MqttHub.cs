@@ -9,6 +9,7 @@ using Nave.Hub.Commands;
 using Nave.Hub.Devices;
 using Nave.Hub.Faults;
 using Nave.Hub.Heads.Mqtt;
+using Nave.Hub.Methods;
 using Nave.Hub.Monitoring;
 using Nave.Hub.Telemetry;
 using Nave.Hub.Tests.Devices;
@@ -52,14 +53,18 @@ internal sealed class MqttHub : IAsyncDisposable
         _liveAccess = new LiveAccessTable(access, identities, Policies, authorities, Time, Logger<LiveAccessTable>());
         var table = new SessionTable(registry.Node);
         var twins = new TwinStore(registry.Database, new TwinReader(registry.Presence), registry.Twins);
+        var calls = new MethodCalls(MethodOptions, LockTokens.New);
+        var methods = new MethodRoute(table, calls, registry.Node);
         Directory = new InProcessDeviceDirectory(id => new DeviceActor(
             id,
             new CommandBox(
                 id, new CommandStore(registry.Database), new CommandOptions(), new CommandRoute(table), new CommandClock(), Time, () => Guid.Empty),
-            new TwinBox(id, twins, new TwinRoute(table))));
+            new TwinBox(id, twins, new TwinRoute(table)),
+            new MethodWatch(methods)));
         Sessions = new DeviceSessions(
-            Directory, access, _liveAccess, registry.Presence, Telemetry, twins, table, registry.Node,
+            Directory, access, _liveAccess, registry.Presence, Telemetry, twins, methods, table, registry.Node,
             new FaultInjection(isOn: false, Time, Logger<FaultInjection>()), Logger<DeviceSessions>());
+        Methods = new MethodCaller(registry.Registry, Directory, methods, calls, MethodOptions, registry.Node, _metrics, Time, _lifetime);
         var signals = new MqttSignals(Logger<MqttSignals>(), _metrics, Time);
         _wheel = new DeadlineWheel(Time);
         _head = new MqttConnectionHandler(
@@ -75,6 +80,10 @@ internal sealed class MqttHub : IAsyncDisposable
     public DeviceSessions Sessions { get; }
 
     public IDeviceDirectory Directory { get; }
+
+    public MethodCaller Methods { get; }
+
+    public MethodOptions MethodOptions { get; } = new();
 
     public PolicyRegistry Policies { get; }
 

@@ -1,0 +1,18 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Nave.Hub.Commands;
+
+namespace Nave.Hub.Methods;
+
+/// <summary>The services of direct methods. Needs the registry and the waist.</summary>
+internal static class MethodRegistration
+{
+    public static IServiceCollection AddMethods(this IServiceCollection services)
+    {
+        services.TryAddSingleton<MethodOptions>();
+        return services
+            .AddSingleton(provider => new MethodCalls(provider.GetRequiredService<MethodOptions>(), LockTokens.New))
+            .AddSingleton<IMethodRoute, MethodRoute>()
+            .AddSingleton<MethodCaller>();
+    }
+}
