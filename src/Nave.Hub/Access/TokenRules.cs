@@ -94,7 +94,9 @@ internal sealed class TokenRules(PolicyRegistry policies, HubNames names, Access
             : !CoversIdentity(policyGrant.Scope, id)
                 ? HubFailures.Unauthorized.Because($"the token signs {OperatorText.Quote(policyGrant.Scope)}, expected a part of {Expected(id.ToPath())}")
             : !policy.IsFor(id.Device) ? HubFailures.Unauthorized.Because($"the policy '{policy.Name}' is narrowed to '{policy.DevicePattern}'")
-            : identity is null ? HubFailures.Unauthorized.Because($"there is no identity {OperatorText.Quote(id.ToString())}")
+            // "Not found" only to who may see it: the bearer of a valid policy that covers the path (spec/device-http.md 7, device-amqp.md 4.4).
+            : identity is null ? (id.IsModule ? HubFailures.ModuleNotFound : HubFailures.DeviceNotFound)
+                .Because($"there is no identity {OperatorText.Quote(id.ToString())}")
             : identity.Authentication.Type is AuthenticationType.None
                 ? HubFailures.Unauthorized.Because($"'{id}' has authentication type none: nobody connects as it")
             : IdentityRules.CheckEnabled(identity);

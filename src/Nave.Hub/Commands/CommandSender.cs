@@ -8,9 +8,9 @@ namespace Nave.Hub.Commands;
 
 /// <summary>
 /// The service side of commands, for every path that a back end has (AMQP, REST, the tool): checks a message and hands it
-/// to the device's actor.
+/// to the device's actor, and tells how many are queued.
 /// </summary>
-internal sealed class CommandSender(DeviceRegistry registry, IDeviceDirectory directory, CommandOptions options)
+internal sealed class CommandSender(DeviceRegistry registry, IDeviceDirectory directory, CommandStore store, CommandOptions options)
 {
     /// <summary>Queues a command for a device or module; durable when completed with null.</summary>
     public async ValueTask<HubFailure?> SendAsync(IdentityId id, CloudToDeviceMessage message, CancellationToken stopping)
@@ -42,6 +42,13 @@ internal sealed class CommandSender(DeviceRegistry registry, IDeviceDirectory di
     /// <summary>Empties the queue of a device or module.</summary>
     /// <returns>How many messages went.</returns>
     public ValueTask<int> PurgeAsync(IdentityId id) => directory.Of(id).PurgeCommandsAsync();
+
+    /// <summary>How many commands an identity has, enqueued and locked.</summary>
+    public Task<int> CountAsync(DeviceIdentity identity, CancellationToken stopping) => store.CountAsync(identity.Id, identity.GenerationId, stopping);
+
+    /// <summary>The same for all identities of a range of devices; who has none is not in it.</summary>
+    public Task<Dictionary<IdentityId, int>> ListCountsAsync(DeviceId first, DeviceId last, CancellationToken stopping) =>
+        store.ListCountsAsync(first, last, stopping);
 
     // `$.to` is always there for the device: what the back end wrote, else the device's own address (spec/device-mqtt.md 6 rule 1).
     private static CloudToDeviceMessage WithDestination(IdentityId id, CloudToDeviceMessage message) =>

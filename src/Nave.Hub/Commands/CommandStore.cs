@@ -96,6 +96,11 @@ internal sealed class CommandStore(HubDatabase database)
     private const string CountCommands =
         "SELECT COUNT(*) FROM commands WHERE device_id = @device AND module_id = @module AND generation_id = @generation";
 
+    private const string CountInRange = """
+        SELECT device_id, module_id, COUNT(*) FROM commands
+        WHERE device_id >= @first AND device_id <= @last GROUP BY device_id, module_id
+        """;
+
     /// <summary>The identity's queue without bodies, or null when there is no such identity.</summary>
     public async ValueTask<StoredQueue?> LoadAsync(IdentityId id) => await database.ReadAsync(
         session =>
@@ -201,12 +206,7 @@ internal sealed class CommandStore(HubDatabase database)
 
     /// <summary>Identities that have commands past their expiry.</summary>
     public Task<List<IdentityId>> ListExpiredAsync(DateTimeOffset now, int limit, CancellationToken stopping) => database.ReadAsync(
-        session => session.List(
-            SelectExpired,
-            row => new IdentityId(
-                DeviceId.Parse(row.GetString(0)), row.GetString(1) is { Length: > 0 } module ? ModuleId.Parse(module) : null),
-            ("@now", now.ToUnixTimeMilliseconds()), ("@limit", (long)limit)),
-        stopping);
+        session => session.List(SelectExpired, ReadId, ("@now", now.ToUnixTimeMilliseconds()), ("@limit", (long)limit)), stopping);
 
     /// <summary>Enqueued and locked commands of an identity, for the registry's <c>cloudToDeviceMessageCount</c>.</summary>
     public Task<int> CountAsync(IdentityId id, string generationId, CancellationToken stopping)
@@ -216,6 +216,15 @@ internal sealed class CommandStore(HubDatabase database)
             session => (int)(session.Number(CountCommands, ("@device", device), ("@module", module), ("@generation", generationId)) ?? 0),
             stopping);
     }
+
+    /// <summary>The same for all identities of a range of devices; who has none is not in it.</summary>
+    public Task<Dictionary<IdentityId, int>> ListCountsAsync(DeviceId first, DeviceId last, CancellationToken stopping) => database.ReadAsync(
+        session => session.List(
+            CountInRange, row => KeyValuePair.Create(ReadId(row), row.GetInt32(2)), ("@first", first.Value), ("@last", last.Value)).ToDictionary(),
+        stopping);
+
+    private static IdentityId ReadId(DbDataReader row) => new(
+        DeviceId.Parse(row.GetString(0)), row.GetString(1) is { Length: > 0 } module ? ModuleId.Parse(module) : null);
 
     private static (string Device, string Module) Key(IdentityId id) => (id.Device.Value, id.Module?.Value ?? "");
 

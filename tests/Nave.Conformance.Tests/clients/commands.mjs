@@ -1,6 +1,8 @@
 // Commands both ways through the vendors' SDKs: azure-iothub sends and reads feedback, azure-iot-device receives over each
 // of its five transports.
-//   NAVE_DEVICES  connection strings of six devices, one a line: one for each transport, the last for queue and purge
+//   NAVE_DEVICES  connection strings of seven devices, one a line: one for each transport, one for queue and purge, one
+//                 whose commands are given up
+//   NAVE_MAX_DELIVERY_COUNT  how many returns the hub allows
 import fs from 'node:fs';
 import { require, iot, sleep } from './harness.mjs';
 
@@ -115,6 +117,37 @@ await row('messaging-semantics', 5, async () => {
   expiring.expiryTimeUtc = Date.now() + 2000;
   await service.send(idOf(devices[0]), expiring);
   expectFeedback('expires', 'Expired');
+});
+await row('messaging-semantics', 3, async () => {
+  // As many returns as the hub allows, by the two transports that can abandon.
+  for (const [name, transport] of [['Amqp', Amqp], ['Http', Http]]) {
+    const id = `${name}-given-up`;
+    await service.send(idOf(devices[6]), command(id, 'x'));
+    const client = Client.fromConnectionString(devices[6], transport);
+    if (name !== 'Http') await client.setOptions({ ca });
+    await client.open();
+    const messages = [];
+    client.on('message', (message) => { messages.push(message); });
+    client.on('error', () => {});
+    for (let i = 0; i < Number(process.env.NAVE_MAX_DELIVERY_COUNT); i++) await client.abandon(await next(messages, id));
+    // The next one comes, and the one given up does not come before it.
+    await service.send(idOf(devices[6]), command(`${id}-next`, 'x'));
+    await client.complete(await next(messages, `${id}-next`));
+    if (messages.length > 0) throw new Error(`${messages[0].messageId} came again`);
+    await client.close();
+    expectFeedback(id, 'DeliveryCountExceeded');
+    expectFeedback(`${id}-next`, 'Success');
+  }
+});
+await row('device-http', 15, async () => {
+  // What of the table the SDK can be shown by a hub that works.
+  const stranger = Client.fromConnectionString(devices[4].replace(/SharedAccessKey=[^;]*/, `SharedAccessKey=${Buffer.alloc(32).toString('base64')}`), Http);
+  const { Message: Event } = require('azure-iot-device');
+  const nameOf = (client, body) => client.sendEvent(new Event(body)).then(() => 'none', (error) => error.name);
+  const unauthorized = await nameOf(stranger, 'x');
+  if (unauthorized !== 'UnauthorizedError') throw new Error(`401: ${unauthorized}`);
+  const tooLarge = await nameOf(Client.fromConnectionString(devices[4], Http), Buffer.alloc(300000));
+  if (tooLarge !== 'MessageTooLargeError') throw new Error(`413: ${tooLarge}`);
 });
 await row('service-amqp', 15, feedbackArrives);
 await service.close();

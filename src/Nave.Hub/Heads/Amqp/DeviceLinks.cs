@@ -13,7 +13,7 @@ namespace Nave.Hub.Heads.Amqp;
 /// identity's session on the connection at its first link, and accepts. The connection reads on when that is decided.
 /// </summary>
 internal sealed partial class DeviceLinks(
-    DeviceSessions sessions, AccessControl access, IIdentitySource identities, CommandOptions commands, ILogger<DeviceLinks> logger)
+    DeviceSessions sessions, AccessControl access, CommandOptions commands, ILogger<DeviceLinks> logger)
     : ILinkFamily, ILinkHandler
 {
     /// <inheritdoc/>
@@ -101,17 +101,7 @@ internal sealed partial class DeviceLinks(
     {
         if (connection.Grants.Find(AccessRights.DeviceConnect, id.ToPath() + "/messages/events") is { } grant)
         {
-            if (grant.Identity == id)
-            {
-                return grant;
-            }
-
-            var outcome = await access.ActAsAsync(grant, id, stopping);
-
-            // "Not found" only to who may see it: the bearer of a policy that covers the path (spec/device-amqp.md 4.4).
-            return outcome.Failure is { HttpStatus: 401 } && await identities.FindAsync(id, stopping) is null
-                ? id.IsModule ? HubFailures.ModuleNotFound : HubFailures.DeviceNotFound
-                : outcome;
+            return grant.Identity == id ? grant : await access.ActAsAsync(grant, id, stopping);
         }
 
         if (connection.Peer.Certificate is not { } certificate)

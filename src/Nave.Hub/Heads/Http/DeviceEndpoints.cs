@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
+using Nave.Hub.Commands;
 using Nave.Hub.Devices;
 using Nave.Protocol;
 using Nave.Protocol.Access;
@@ -9,7 +10,7 @@ using Nave.Protocol.Identities;
 namespace Nave.Hub.Heads.Http;
 
 /// <summary>Devices and modules over REST (spec/service-rest.md 4 and 5): path, headers and body to the registry, and back.</summary>
-internal sealed class DeviceEndpoints(DeviceRegistry registry, Presence presence)
+internal sealed class DeviceEndpoints(DeviceRegistry registry, Presence presence, CommandSender commands)
 {
     // A device's JSON is about 1 KB; four keys and thumbprints and a status reason leave it far below this.
     private const int MaxBodyBytes = 64 * 1024;
@@ -32,11 +33,16 @@ internal sealed class DeviceEndpoints(DeviceRegistry registry, Presence presence
         var top = int.TryParse(call.Query("top"), NumberStyles.None, CultureInfo.InvariantCulture, out var asked)
             && asked is > 0 and < HubLimits.MaxListedDevices ? asked : HubLimits.MaxListedDevices;
         var devices = await registry.ListAsync(top, call.Stopping);
-        var states = devices.Count == 0
-            ? new Dictionary<IdentityId, PresenceState>()
-            : await presence.ListAsync(devices[0].Id.Device, devices[^1].Id.Device, call.Stopping);
+        if (devices.Count == 0)
+        {
+            return ServiceAnswer.Json([], ServiceJson.Default.DeviceDocumentArray);
+        }
+
+        var (first, last) = (devices[0].Id.Device, devices[^1].Id.Device);
+        var states = await presence.ListAsync(first, last, call.Stopping);
+        var queued = await commands.ListCountsAsync(first, last, call.Stopping);
         return ServiceAnswer.Json(
-            [.. devices.Select(device => DeviceDocument.Of(device, states.GetValueOrDefault(device.Id)))],
+            [.. devices.Select(device => DeviceDocument.Of(device, states.GetValueOrDefault(device.Id), queued.GetValueOrDefault(device.Id)))],
             ServiceJson.Default.DeviceDocumentArray);
     }
 
@@ -53,8 +59,9 @@ internal sealed class DeviceEndpoints(DeviceRegistry registry, Presence presence
         }
 
         var states = await presence.ListAsync(id.Device, id.Device, call.Stopping);
+        var queued = await commands.ListCountsAsync(id.Device, id.Device, call.Stopping);
         return ServiceAnswer.Json(
-            [.. modules.Select(module => ModuleDocument.Of(module, states.GetValueOrDefault(module.Id)))],
+            [.. modules.Select(module => ModuleDocument.Of(module, states.GetValueOrDefault(module.Id), queued.GetValueOrDefault(module.Id)))],
             ServiceJson.Default.ModuleDocumentArray);
     }
 
@@ -116,8 +123,9 @@ internal sealed class DeviceEndpoints(DeviceRegistry registry, Presence presence
     private async ValueTask<ServiceAnswer> DescribeAsync(DeviceIdentity identity, int status, CancellationToken stopping)
     {
         var state = await presence.GetAsync(identity.Id, stopping);
+        var queued = await commands.CountAsync(identity, stopping);
         return identity.Id.IsModule
-            ? ServiceAnswer.Json(ModuleDocument.Of(identity, state), ServiceJson.Default.ModuleDocument, status, identity.ETag)
-            : ServiceAnswer.Json(DeviceDocument.Of(identity, state), ServiceJson.Default.DeviceDocument, status, identity.ETag);
+            ? ServiceAnswer.Json(ModuleDocument.Of(identity, state, queued), ServiceJson.Default.ModuleDocument, status, identity.ETag)
+            : ServiceAnswer.Json(DeviceDocument.Of(identity, state, queued), ServiceJson.Default.DeviceDocument, status, identity.ETag);
     }
 }

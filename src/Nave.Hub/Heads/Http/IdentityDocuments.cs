@@ -37,7 +37,7 @@ internal sealed record DeviceDocument
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? ParentScopes { get; init; }
 
-    public static DeviceDocument Of(DeviceIdentity device, PresenceState presence) => new()
+    public static DeviceDocument Of(DeviceIdentity device, PresenceState presence, int queued) => new()
     {
         DeviceId = device.Id.Device.Value,
         GenerationId = device.GenerationId,
@@ -48,6 +48,7 @@ internal sealed record DeviceDocument
         ConnectionStateUpdatedTime = WireText.OfTime(presence.UpdatedTime),
         StatusUpdatedTime = WireText.OfTime(device.StatusUpdatedTime),
         LastActivityTime = WireText.OfTime(presence.LastActivity),
+        CloudToDeviceMessageCount = queued,
         Authentication = AuthenticationDocument.Of(device.Authentication),
         Capabilities = new CapabilitiesDocument(device.IsEdge),
         DeviceScope = device.DeviceScope,
@@ -78,7 +79,7 @@ internal sealed record ModuleDocument
 
     public required AuthenticationDocument Authentication { get; init; }
 
-    public static ModuleDocument Of(DeviceIdentity module, PresenceState presence) => new()
+    public static ModuleDocument Of(DeviceIdentity module, PresenceState presence, int queued) => new()
     {
         DeviceId = module.Id.Device.Value,
         ModuleId = module.Id.Module!.Value.Value,
@@ -88,6 +89,7 @@ internal sealed record ModuleDocument
         ConnectionState = WireText.OfConnection(presence.IsConnected),
         ConnectionStateUpdatedTime = WireText.OfTime(presence.UpdatedTime),
         LastActivityTime = WireText.OfTime(presence.LastActivity),
+        CloudToDeviceMessageCount = queued,
         Authentication = AuthenticationDocument.Of(module.Authentication),
     };
 }

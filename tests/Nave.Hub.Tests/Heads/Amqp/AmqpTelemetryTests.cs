@@ -120,6 +120,7 @@ public sealed class AmqpTelemetryTests : IAsyncLifetime
 
     [Fact]
     [Conformance("device-amqp", 30)]
+    [Conformance("messaging-semantics", 13)]
     public async Task A_message_of_256_KB_over_several_frames_is_accepted_and_one_byte_more_is_not()
     {
         var device = await _hub.CreateAsync("dev-1");

@@ -156,6 +156,7 @@ public sealed class MqttConnectionTests
 
     [Theory]
     [Conformance("device-mqtt", 30)]
+    [Conformance("messaging-semantics", 13)]
     [InlineData(262_144, true)]
     [InlineData(262_145, false)]
     public async Task A_message_has_a_largest_size(int bytes, bool isAccepted)

@@ -169,6 +169,23 @@ public sealed class MqttSessionTests
         Assert.Contains("lost", will, StringComparison.Ordinal);
     }
 
+    [Fact]
+    [Conformance("messaging-semantics", 28)]
+    public async Task A_device_whose_cable_was_pulled_is_disconnected_after_one_and_a_half_keep_alives()
+    {
+        await using var hub = await MqttHub.CreateAsync();
+        var id = new IdentityId(DeviceId.Parse("dev"));
+        var client = await hub.AcceptAsync(keepAlive: 60);
+
+        hub.Time.Advance(TimeSpan.FromSeconds(89));
+        Assert.True((await hub.Registry.Presence.GetAsync(id, default)).IsConnected);
+        hub.Time.Advance(TimeSpan.FromSeconds(3));
+        await client.ExpectCloseAsync();
+        await hub.WaitForServedAsync(client);
+
+        Assert.False((await hub.Registry.Presence.GetAsync(id, default)).IsConnected);
+    }
+
     [Theory]
     [Conformance("device-mqtt", 12)]
     [InlineData(nameof(CloseReason.TakenOver), true)]
