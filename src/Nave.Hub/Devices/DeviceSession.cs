@@ -4,6 +4,7 @@ using Nave.EventLog;
 using Nave.Hub.Access;
 using Nave.Hub.Commands;
 using Nave.Hub.Faults;
+using Nave.Hub.Heartbeats;
 using Nave.Hub.Methods;
 using Nave.Hub.Telemetry;
 using Nave.Hub.Twins;
@@ -27,6 +28,8 @@ internal sealed class DeviceSession : ILiveAccess
     private readonly TelemetryPipeline _telemetry;
     private readonly FaultInjection _faults;
     private readonly IDeviceChannel _channel;
+    private readonly HeartbeatIntake _heartbeats;
+    private readonly HeartbeatMark _life;
     private volatile TelemetrySender _sender;
     private SessionMethods? _methods;
     private AccessWatch? _watch;
@@ -34,7 +37,7 @@ internal sealed class DeviceSession : ILiveAccess
     private int _isEnded;
 
     internal DeviceSession(
-        DeviceSessions home, TelemetryPipeline telemetry, FaultInjection faults, in SessionRequest request, SessionName name, bool holdsPlace)
+        DeviceSessions home, TelemetryPipeline telemetry, FaultInjection faults, HeartbeatIntake heartbeats, in SessionRequest request, SessionName name, bool holdsPlace)
     {
         _home = home;
         _telemetry = telemetry;
@@ -47,6 +50,9 @@ internal sealed class DeviceSession : ILiveAccess
         Name = name;
         HoldsPlace = holdsPlace;
         _sender = telemetry.CreateSender(Grant, ModelId);
+        _heartbeats = heartbeats;
+        _life = heartbeats.MarkOf(Id);
+        _life.Heard(HeardBits.Other);
     }
 
     /// <summary>Who is connected.</summary>
@@ -75,6 +81,15 @@ internal sealed class DeviceSession : ILiveAccess
     public TelemetryResult TrySendTelemetry(TelemetryProperties properties, in ReadOnlySequence<byte> body, ICommitWaiter? waiter)
     {
         _presence?.Heard();
+        if (properties.Heartbeat is not { } signal)
+        {
+            _life.Heard(HeardBits.Telemetry); // A message that is refused proves life, too.
+        }
+        else if (_heartbeats.Take(Id, _life, signal, body.IsEmpty))
+        {
+            return new TelemetryResult(AppendOutcome.Taken, BeforeAll, null);
+        }
+
         return _faults.IsOn && TryInject(properties, body) is { } injected
             ? injected
             : _telemetry.TryAppend(_sender, properties, body, waiter);
@@ -99,8 +114,34 @@ internal sealed class DeviceSession : ILiveAccess
             items = [.. items.Where(item => item.Properties.Fault is null)];
         }
 
+        List<TelemetryItem>? toStore = null;
+        for (var i = 0; i < items.Count; i++)
+        {
+            if (items[i].Properties.Heartbeat is not { } signal)
+            {
+                _life.Heard(HeardBits.Telemetry);
+            }
+            else if (_heartbeats.Take(Id, _life, signal, items[i].Body.IsEmpty))
+            {
+                toStore ??= [.. items.Take(i)];
+                continue;
+            }
+
+            toStore?.Add(items[i]);
+        }
+
+        items = toStore ?? items;
         return items.Count == 0 ? default : _telemetry.SendAsync(_sender, items, stopping);
     }
+
+    /// <summary>
+    /// Takes the message that a device left for the case that its connection breaks: telemetry, but no sign of its life.
+    /// </summary>
+    public TelemetryResult TrySendWill(TelemetryProperties properties, in ReadOnlySequence<byte> body) =>
+        _telemetry.TryAppend(_sender, properties, body, waiter: null);
+
+    /// <summary>The device shows that it lives, without a message: a ping.</summary>
+    public void Pinged() => _life.Heard(HeardBits.Other);
 
     /// <summary>Completes when a message that met a full batch may be tried again.</summary>
     public ValueTask WaitForRoomAsync(CancellationToken stopping) => _faults.IsOn && _faults.FindRefusal(Id) is not null
@@ -119,6 +160,7 @@ internal sealed class DeviceSession : ILiveAccess
     public ValueTask GrantCommandsAsync(CommandGrant grant)
     {
         _presence?.Heard();
+        _life.Heard(HeardBits.Other);
         return HoldsPlace ? _home.ActorOf(this).GrantCommandsAsync(Name, grant) : ValueTask.CompletedTask; // The actor feeds who has the place.
     }
 

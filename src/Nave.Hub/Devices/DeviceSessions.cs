@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Access;
 using Nave.Hub.Faults;
+using Nave.Hub.Heartbeats;
 using Nave.Hub.Methods;
 using Nave.Hub.Telemetry;
 using Nave.Hub.Twins;
@@ -22,6 +23,7 @@ internal sealed partial class DeviceSessions(
     SessionTable sessions,
     NodeIncarnation node,
     FaultInjection faults,
+    HeartbeatIntake heartbeats,
     ILogger<DeviceSessions> logger)
 {
     /// <summary>Sessions that hold a connection's place now.</summary>
@@ -36,7 +38,7 @@ internal sealed partial class DeviceSessions(
         var identity = request.Grant.Identity!.Value;
         var number = sessions.NextNumber();
         var takeover = await directory.Of(identity).ConnectAsync(node.Id, number, presence.LastEpoch(identity));
-        var session = new DeviceSession(this, telemetry, faults, request, takeover.Current, holdsPlace: true);
+        var session = new DeviceSession(this, telemetry, faults, heartbeats, request, takeover.Current, holdsPlace: true);
         sessions.Add(session);
         session.HeardBy(presence.Connected(identity, takeover.Current, request.Protocol));
         if (takeover.Previous is { } previous && sessions.Find(previous) is { } loser)
@@ -72,7 +74,7 @@ internal sealed partial class DeviceSessions(
 
     /// <summary>A session for one HTTP request: no place, no presence, no watch.</summary>
     public DeviceSession OpenForRequest(SessionRequest request) =>
-        new(this, telemetry, faults, request, default, holdsPlace: false);
+        new(this, telemetry, faults, heartbeats, request, default, holdsPlace: false);
 
     /// <summary>Twins, for reads: they need no turn of the actor.</summary>
     internal TwinStore Twins => twins;

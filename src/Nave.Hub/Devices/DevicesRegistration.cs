@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Nave.Hub.Commands;
+using Nave.Hub.Heartbeats;
 using Nave.Hub.Methods;
 using Nave.Hub.Twins;
 using Nave.Protocol.Identities;
@@ -10,6 +11,7 @@ namespace Nave.Hub.Devices;
 internal static class DevicesRegistration
 {
     public static IServiceCollection AddDevices(this IServiceCollection services) => services
+        .AddHeartbeatIntake()
         .AddSingleton<SessionTable>()
         .AddSingleton<DeviceSessions>()
         .AddSingleton<IDeviceDirectory>(provider =>

@@ -214,8 +214,8 @@ internal sealed partial class Presence : IDisposable
     // Row of a former life: the restart ended it (spec/messaging-semantics.md 7).
     private PresenceState Judge(StoredPresence? stored) =>
         stored is not { } row ? default
-        : row.Node == _node.Id || !row.IsConnected ? new PresenceState(row.IsConnected, row.Since, row.LastActivity)
-        : new PresenceState(false, _startedAt, row.LastActivity);
+        : row.Node == _node.Id || !row.IsConnected ? new PresenceState(row.IsConnected, row.Since, row.LastActivity) { Protocol = row.Protocol, Reason = row.Reason }
+        : new PresenceState(false, _startedAt, row.LastActivity) { Protocol = row.Protocol, Reason = CloseReason.HubStopping };
 
     private void RaiseTo(long epoch)
     {
@@ -243,7 +243,21 @@ internal sealed partial class Presence : IDisposable
 }
 
 /// <summary>What the registry shows of a connection: null where it never was.</summary>
-internal readonly record struct PresenceState(bool IsConnected, DateTimeOffset? UpdatedTime, DateTimeOffset? LastActivity);
+internal readonly record struct PresenceState(bool IsConnected, DateTimeOffset? UpdatedTime, DateTimeOffset? LastActivity)
+{
+    /// <summary>By which protocol, where it is known.</summary>
+    public DeviceProtocol? Protocol { get; init; }
+
+    /// <summary>Why the last connection ended, where it did and is known.</summary>
+    public CloseReason? Reason { get; init; }
+}
 
 /// <summary>What a row of presence says, where it is read beside other tables.</summary>
-internal readonly record struct StoredPresence(Guid Node, bool IsConnected, DateTimeOffset Since, DateTimeOffset LastActivity);
+internal readonly record struct StoredPresence(Guid Node, bool IsConnected, DateTimeOffset Since, DateTimeOffset LastActivity)
+{
+    /// <summary>By which protocol, where it was read.</summary>
+    public DeviceProtocol? Protocol { get; init; }
+
+    /// <summary>Why the connection ended, where it did and was read.</summary>
+    public CloseReason? Reason { get; init; }
+}

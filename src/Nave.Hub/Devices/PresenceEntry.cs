@@ -81,7 +81,7 @@ internal sealed class PresenceEntry(IdentityId id)
         lock (_lock)
         {
             TakeHeard(now);
-            return new PresenceState(_isConnected, _since, _lastActivity);
+            return new PresenceState(_isConnected, _since, _lastActivity) { Protocol = _protocol, Reason = _reason };
         }
     }
 

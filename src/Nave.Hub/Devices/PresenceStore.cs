@@ -82,7 +82,7 @@ internal sealed record PresenceRow(
     public Guid Node => Session.Node;
 
     /// <summary>What the registry shows of it.</summary>
-    public StoredPresence Stored => new(Node, IsConnected, Since, LastActivity);
+    public StoredPresence Stored => new(Node, IsConnected, Since, LastActivity) { Protocol = Protocol, Reason = Reason };
 
     /// <summary>Whether the identity has sent telemetry or asked for commands in this session. Not stored.</summary>
     public bool HasSpoken { get; init; }

@@ -35,6 +35,10 @@ internal sealed record ChangeEvent(
     public static ChangeEvent ConnectionChanged(IdentityId id, bool isConnected, DateTimeOffset at, ReadOnlyMemory<byte> body) =>
         new(ChangeSource.DeviceConnectionStateEvents, id, isConnected ? "deviceConnected" : "deviceDisconnected", at, body);
 
+    /// <summary>A device's heartbeat state has changed. Body: spec/heartbeat-monitoring.md 3.3.</summary>
+    public static ChangeEvent HeartbeatChanged(IdentityId id, string state, DateTimeOffset at, ReadOnlyMemory<byte> body) =>
+        new(ChangeSource.DeviceHeartbeatEvents, id, state, at, body);
+
     /// <summary>A job's work on one device has begun or ended. Body: the per-device job as queries show it.</summary>
     public static ChangeEvent DeviceJobChanged(IdentityId id, DateTimeOffset at, ReadOnlyMemory<byte> body) =>
         new(ChangeSource.DeviceJobLifecycleEvents, id, "updateDeviceJob", at, body);

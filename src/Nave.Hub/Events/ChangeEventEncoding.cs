@@ -40,6 +40,7 @@ internal sealed class ChangeEventEncoding(HubNames names, TelemetryStreams strea
         ChangeSource.DeviceLifecycleEvents => "deviceLifecycleEvents",
         ChangeSource.DeviceConnectionStateEvents => "deviceConnectionStateEvents",
         ChangeSource.DeviceJobLifecycleEvents => "deviceJobLifecycleEvents",
+        ChangeSource.DeviceHeartbeatEvents => "deviceHeartbeatEvents",
         _ => "digitalTwinChangeEvents",
     };
 
@@ -81,6 +82,7 @@ internal sealed class ChangeEventEncoding(HubNames names, TelemetryStreams strea
         ChangeSource.DeviceLifecycleEvents => "deviceLifecycleNotification",
         ChangeSource.DeviceConnectionStateEvents => "deviceConnectionStateNotification",
         ChangeSource.DeviceJobLifecycleEvents => "deviceJobLifecycleNotification",
+        ChangeSource.DeviceHeartbeatEvents => "deviceHeartbeatNotification",
         _ => "digitalTwinChangeNotification",
     };
 }

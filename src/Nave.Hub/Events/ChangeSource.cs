@@ -20,4 +20,7 @@ public enum ChangeSource
 
     /// <summary>A digital twin's properties have changed.</summary>
     DigitalTwinChangeEvents = 5,
+
+    /// <summary>A device has gone from one heartbeat state into another.</summary>
+    DeviceHeartbeatEvents = 6,
 }

@@ -16,6 +16,7 @@ using Nave.Hub.Heads;
 using Nave.Hub.Heads.Amqp;
 using Nave.Hub.Heads.Http;
 using Nave.Hub.Heads.Mqtt;
+using Nave.Hub.Heartbeats;
 using Nave.Hub.Hosting.Certificates;
 using Nave.Hub.Methods;
 using Nave.Hub.Monitoring;
@@ -109,7 +110,9 @@ internal static class HubComposition
             options.Testing.FaultInjection, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<FaultInjection>>()));
         services.AddSingleton(options.Methods);
         services.AddMethods();
+        services.AddSingleton(options.Heartbeats);
         services.AddDevices();
+        services.AddHeartbeats();
         services.AddSingleton<TelemetryPipeline>();
         services.AddMqtt();
         services.AddAmqp(amqp =>

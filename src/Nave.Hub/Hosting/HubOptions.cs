@@ -1,6 +1,7 @@
 using System.Net;
 using Nave.Hub.Commands;
 using Nave.Hub.Events;
+using Nave.Hub.Heartbeats;
 using Nave.Hub.Methods;
 using Nave.Hub.Twins;
 using Nave.Protocol;
@@ -36,6 +37,9 @@ public sealed class HubOptions
 
     /// <summary>Direct methods.</summary>
     public MethodOptions Methods { get; } = new();
+
+    /// <summary>Who is to be heard how often.</summary>
+    public HeartbeatOptions Heartbeats { get; } = new();
 
     /// <summary>What goes to the console.</summary>
     public LogSection Log { get; } = new();

@@ -4,6 +4,7 @@ using Nave.Hub.Access;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
 using Nave.Hub.Events;
+using Nave.Hub.Heartbeats;
 using Nave.Hub.Jobs;
 using Nave.Hub.Hosting.Certificates;
 using Nave.Hub.Telemetry;
@@ -21,7 +22,8 @@ internal sealed class HubStores : IAsyncDisposable
 {
     // In the order in which tables refer to each other.
     private static readonly SchemaPart[] Schema =
-        [KeyWrapping.SchemaPart, AccessSchema.Part, RegistrySchema.Part, CommandStore.Schema, ConsumerGroupStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema, JobStore.Schema];
+        [KeyWrapping.SchemaPart, AccessSchema.Part, RegistrySchema.Part, CommandStore.Schema, ConsumerGroupStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema, JobStore.Schema,
+        HeartbeatStore.Schema];
 
     private HubStores(DataDirectory data, ILoggerFactory loggers, TelemetryStreams streams)
     {

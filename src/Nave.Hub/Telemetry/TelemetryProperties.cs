@@ -1,4 +1,5 @@
 using Nave.Hub.Faults;
+using Nave.Hub.Heartbeats;
 using Nave.Protocol.Messages;
 
 namespace Nave.Hub.Telemetry;
@@ -14,6 +15,7 @@ internal sealed class TelemetryProperties
         Properties = properties;
         Encoded = encoded;
         CountedBytes = countedBytes;
+        Heartbeat = HeartbeatSignal.TryRead(properties.Application, properties.CreationTime);
         Fault = FaultRequest.TryRead(properties.Application);
     }
 
@@ -28,6 +30,9 @@ internal sealed class TelemetryProperties
 
     /// <summary>System property values plus application property names and values, in UTF-8 bytes: what counts towards the size limit besides the body.</summary>
     public int CountedBytes { get; }
+
+    /// <summary>What the message says to the heartbeat monitor, or null.</summary>
+    public HeartbeatSignal? Heartbeat { get; }
 
     /// <summary>The fault that the device asks for, or null. Means something only where fault injection is on.</summary>
     public FaultRequest? Fault { get; }

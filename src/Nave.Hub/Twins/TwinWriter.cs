@@ -52,6 +52,12 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
     // One retry after a write that found the row changed under it; then the caller is told.
     private const int Attempts = 2;
 
+    /// <summary>
+    /// Raised inside the unit that changes an identity's tags, before its commit: what is read of them in a later unit is
+    /// the change or its undoing. Handlers return at once and do not throw.
+    /// </summary>
+    public event Action<IdentityId>? TagsChanging;
+
     /// <summary>The row of a twin, or null.</summary>
     public static TwinRow? FindRow(SqlSession session, IdentityId id) => session.Find(
         TwinRow.Select + " WHERE device_id = @device AND module_id = @module",
@@ -112,6 +118,11 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
                 {
                     var written = Apply(configurations, row.Configurations ?? TwinMerge.Empty);
                     session.Execute(UpdateConfigurations, ("@configurations", Text(written)), ("@device", device), ("@module", module));
+                }
+
+                if (update.Tags is not null)
+                {
+                    TagsChanging?.Invoke(id);
                 }
 
                 Tell(session, id, update);

@@ -25,7 +25,7 @@ public sealed class PresenceTests : IAsyncLifetime
     {
         Connect("pump", 1);
 
-        Assert.Equal(new PresenceState(true, _hub.Time.GetUtcNow(), _hub.Time.GetUtcNow()), await StateAsync("pump"));
+        Assert.Equal(new PresenceState(true, _hub.Time.GetUtcNow(), _hub.Time.GetUtcNow()) { Protocol = DeviceProtocol.Mqtt }, await StateAsync("pump"));
         Assert.Equal(1, _hub.Presence.ConnectedDevices);
     }
 
@@ -60,12 +60,13 @@ public sealed class PresenceTests : IAsyncLifetime
         _hub.Time.Advance(TimeSpan.FromMinutes(1));
         entry.Heard();
         var heardAt = _hub.Time.GetUtcNow();
-        Assert.Equal(new PresenceState(true, connectedAt, heardAt), await StateAsync("pump"));
+        Assert.Equal(new PresenceState(true, connectedAt, heardAt) { Protocol = DeviceProtocol.Mqtt }, await StateAsync("pump"));
 
         _hub.Time.Advance(TimeSpan.FromMinutes(1));
         _hub.Presence.Disconnected(Id("pump"), session, CloseReason.PeerClosed);
 
-        Assert.Equal(new PresenceState(false, _hub.Time.GetUtcNow(), heardAt), await StateAsync("pump"));
+        Assert.Equal(
+            new PresenceState(false, _hub.Time.GetUtcNow(), heardAt) { Protocol = DeviceProtocol.Mqtt, Reason = CloseReason.PeerClosed }, await StateAsync("pump"));
         Assert.Equal(0, _hub.Presence.ConnectedDevices);
     }
 
@@ -92,7 +93,8 @@ public sealed class PresenceTests : IAsyncLifetime
 
         await _hub.RestartAsync(2);
 
-        Assert.Equal(new PresenceState(false, _hub.Time.GetUtcNow(), connectedAt), await StateAsync("pump"));
+        Assert.Equal(
+            new PresenceState(false, _hub.Time.GetUtcNow(), connectedAt) { Protocol = DeviceProtocol.Mqtt, Reason = CloseReason.HubStopping }, await StateAsync("pump"));
         Assert.Equal(0, _hub.Presence.ConnectedDevices);
     }
 

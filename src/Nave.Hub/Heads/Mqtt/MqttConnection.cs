@@ -126,6 +126,7 @@ internal sealed class MqttConnection(
             case PacketType.Unsubscribe:
                 return StoredAsync(HandleUnsubscribeAsync(UnsubscribePacket.Read(frame, MqttVersion.V311)));
             case PacketType.PingReq:
+                _session.Pinged();
                 _writer.PingResponse();
                 return default;
             case PacketType.Disconnect:

@@ -137,7 +137,7 @@ internal sealed class MqttConnectionHandler(
     {
         while (true)
         {
-            var result = session.TrySendTelemetry(will.Properties, new ReadOnlySequence<byte>(will.Payload), waiter: null);
+            var result = session.TrySendWill(will.Properties, new ReadOnlySequence<byte>(will.Payload));
             if (result.Outcome is AppendOutcome.Taken)
             {
                 return;

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 using Nave.Hub.Access;
 using Nave.Hub.Devices;
 using Nave.Hub.Faults;
+using Nave.Hub.Heartbeats;
 using Nave.Hub.Heads.Mqtt;
 using Nave.Hub.Monitoring;
 using Nave.Hub.Telemetry;
@@ -52,7 +53,7 @@ internal sealed class ConnectionRig : IDisposable
 
         // A session without a place: what only a place needs is not reached.
         var session = new DeviceSession(
-            null!, telemetry, _faults, new SessionRequest(grant, DeviceProtocol.Mqtt, Channel), default, holdsPlace: false);
+            null!, telemetry, _faults, new HeartbeatIntake(new HeartbeatTable(), new HeartbeatOptions(), Time), new SessionRequest(grant, DeviceProtocol.Mqtt, Channel), default, holdsPlace: false);
         var topics = new MqttTopics(id);
         var subscriptions = new MqttSubscriptions(null!, id, "1", isDurable: false, topics, []);
         var signals = new MqttSignals(NullLogger<MqttSignals>.Instance, _metrics, Time);

@@ -8,6 +8,7 @@ using Nave.Hub.Access;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
 using Nave.Hub.Faults;
+using Nave.Hub.Heartbeats;
 using Nave.Hub.Heads.Mqtt;
 using Nave.Hub.Methods;
 using Nave.Hub.Monitoring;
@@ -63,7 +64,8 @@ internal sealed class MqttHub : IAsyncDisposable
             new MethodWatch(methods)));
         Sessions = new DeviceSessions(
             Directory, access, _liveAccess, registry.Presence, Telemetry, twins, methods, table, registry.Node,
-            new FaultInjection(isOn: false, Time, Logger<FaultInjection>()), Logger<DeviceSessions>());
+            new FaultInjection(isOn: false, Time, Logger<FaultInjection>()), new HeartbeatIntake(new HeartbeatTable(), new HeartbeatOptions(), Time),
+            Logger<DeviceSessions>());
         Methods = new MethodCaller(registry.Registry, Directory, methods, calls, MethodOptions, registry.Node, _metrics, Time, _lifetime);
         var signals = new MqttSignals(Logger<MqttSignals>(), _metrics, Time);
         _wheel = new DeadlineWheel(Time);

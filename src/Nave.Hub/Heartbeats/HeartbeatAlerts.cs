@@ -1,0 +1,153 @@
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Nave.Hub.Heartbeats;
+
+/// <summary>
+/// Which transitions are worth waking somebody for (spec/heartbeat-monitoring.md 3.3): offline, failing, and back online.
+/// A group that falls silent together is one alert, and so is a device that comes and goes; what they stand for is not
+/// told one by one. Transitions themselves are never held back. One caller.
+/// </summary>
+internal sealed class HeartbeatAlerts(HeartbeatTable table, HeartbeatOptions options)
+{
+    private const string Hub = "";
+
+    // Devices that fall silent within this time fell silent together.
+    private static readonly TimeSpan Together = TimeSpan.FromSeconds(60);
+
+    private readonly Dictionary<string, GroupWatch> _groups = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _flapping = new(StringComparer.Ordinal);
+
+    // Told alone, so that its return is told, too.
+    private readonly HashSet<string> _alarmed = new(StringComparer.Ordinal);
+
+    /// <summary>The alerts of some transitions, in order.</summary>
+    public IReadOnlyList<HeartbeatNotice> Of(IReadOnlyList<(HeartbeatTransition Transition, byte[] Body)> transitions, DateTimeOffset now)
+    {
+        var alerts = new List<HeartbeatNotice>();
+
+        // 1. Whole groups first: they speak for their devices.
+        foreach (var (transition, _) in transitions)
+        {
+            if (transition.State is HeartbeatState.Late or HeartbeatState.Offline && transition.Previous is HeartbeatState.Online or HeartbeatState.Sleeping)
+            {
+                Watch(Hub).Fell(now, Together);
+                if (transition.Group is { } group)
+                {
+                    Watch(group).Fell(now, Together);
+                }
+            }
+        }
+
+        foreach (var (group, watch) in _groups.ToArray())
+        {
+            JudgeGroup(group, watch, now, alerts);
+        }
+
+        // 2. Then single devices.
+        foreach (var (transition, body) in transitions)
+        {
+            if (!IsSuppressed(transition))
+            {
+                JudgeDevice(transition, body, alerts);
+            }
+        }
+
+        return alerts;
+    }
+
+    private void JudgeGroup(string group, GroupWatch watch, DateTimeOffset now, List<HeartbeatNotice> alerts)
+    {
+        if (!watch.IsSilent && watch.Fallen(now, Together) < options.GroupLeast)
+        {
+            if (watch.Fallen(now, Together) == 0)
+            {
+                _groups.Remove(group);
+            }
+
+            return;
+        }
+
+        var (watched, silent) = table.CountGroup(group == Hub ? null : group);
+        var isSilent = watch.IsSilent
+            ? silent * 200 > watched * options.GroupPercent // Over when half of what made it is back.
+            : watch.Fallen(now, Together) * 100 >= watched * options.GroupPercent;
+        if (isSilent != watch.IsSilent)
+        {
+            watch.IsSilent = isSilent;
+            alerts.Add(new HeartbeatNotice("group", Encoding.UTF8.GetBytes(new JsonObject
+            {
+                ["group"] = group == Hub ? null : group,
+                ["state"] = isSilent ? "silent" : "back",
+                ["silent"] = silent,
+                ["watched"] = watched,
+                ["at"] = HeartbeatJson.Text(now),
+            }.ToJsonString())));
+        }
+    }
+
+    private void JudgeDevice(HeartbeatTransition transition, byte[] body, List<HeartbeatNotice> alerts)
+    {
+        if (transition.IsFlapping)
+        {
+            if (_flapping.Add(transition.DeviceId))
+            {
+                alerts.Add(new HeartbeatNotice("flapping", body));
+            }
+
+            return;
+        }
+
+        _flapping.Remove(transition.DeviceId);
+        if (transition.State is HeartbeatState.Offline or HeartbeatState.Failing)
+        {
+            _alarmed.Add(transition.DeviceId);
+            alerts.Add(new HeartbeatNotice("alert", body));
+        }
+        else if (transition.State is HeartbeatState.Online && _alarmed.Remove(transition.DeviceId))
+        {
+            alerts.Add(new HeartbeatNotice("resolved", body));
+        }
+    }
+
+    private bool IsSuppressed(HeartbeatTransition transition) =>
+        transition.State is HeartbeatState.Late or HeartbeatState.Offline
+        && ((_groups.TryGetValue(Hub, out var hub) && hub.IsSilent)
+            || (transition.Group is { } group && _groups.TryGetValue(group, out var watch) && watch.IsSilent));
+
+    private GroupWatch Watch(string group)
+    {
+        if (!_groups.TryGetValue(group, out var watch))
+        {
+            _groups[group] = watch = new GroupWatch();
+        }
+
+        return watch;
+    }
+
+    /// <summary>Those of a group that fell silent of late: counted by the second.</summary>
+    private sealed class GroupWatch
+    {
+        private readonly Queue<(DateTimeOffset At, int Count)> _falls = new();
+        private int _sum;
+
+        public bool IsSilent { get; set; }
+
+        public void Fell(DateTimeOffset now, TimeSpan within)
+        {
+            _ = Fallen(now, within);
+            _falls.Enqueue((now, 1));
+            _sum++;
+        }
+
+        public int Fallen(DateTimeOffset now, TimeSpan within)
+        {
+            while (_falls.TryPeek(out var oldest) && (now - oldest.At > within || oldest.At > now))
+            {
+                _sum -= _falls.Dequeue().Count;
+            }
+
+            return _sum;
+        }
+    }
+}

@@ -1,0 +1,339 @@
+using System.Collections.Concurrent;
+using System.Text;
+using System.Threading.Channels;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Nave.EventLog;
+using Nave.Hub.Devices;
+using Nave.Hub.Twins;
+using Nave.Protocol.Identities;
+
+namespace Nave.Hub.Heartbeats;
+
+/// <summary>
+/// The heartbeat monitor while the hub runs: loads devices and rules, follows their changes, scans the table four times a
+/// second, and takes each transition first to SQL, with its event, then to listeners. One reader of each of its queues;
+/// docs/decisions/0019-heartbeats.md says what a crash at each step leaves.
+/// </summary>
+internal sealed partial class HeartbeatMonitor(
+    HeartbeatTable table,
+    HeartbeatStore store,
+    HeartbeatFeed feed,
+    HeartbeatAlerts alerts,
+    HeartbeatOptions options,
+    DeviceRegistry registry,
+    TwinWriter twins,
+    IEventLog log,
+    TimeProvider time,
+    ILogger<HeartbeatMonitor> logger) : BackgroundService
+{
+    /// <summary>Between two scans; a silence is found at most two of them late.</summary>
+    public static readonly TimeSpan ScanInterval = TimeSpan.FromMilliseconds(250);
+
+    // A page of the load is read in some milliseconds and leaves the readers to others in between.
+    private const int DevicesPerPage = 2_000;
+
+    // Scans whose transitions are not yet in SQL; beyond it the scan waits, and deadlines stand still.
+    private const int MaxScansAhead = 64;
+
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
+
+    private readonly Channel<List<HeartbeatTransition>> _found =
+        Channel.CreateBounded<List<HeartbeatTransition>>(new BoundedChannelOptions(MaxScansAhead) { SingleReader = true });
+
+    // One token however many: a signal, not a queue.
+    private readonly Channel<bool> _wakeUp = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly ConcurrentDictionary<string, byte> _retag = new(StringComparer.Ordinal);
+    private readonly ConcurrentQueue<HeartbeatTransition> _statusChanges = new();
+    private readonly Lock _loading = new();
+    private readonly TaskCompletionSource _loaded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private HashSet<string>? _goneWhileLoading = new(StringComparer.Ordinal);
+    private HeartbeatRules _rules = new([], options.Terms, options.GroupTag);
+    private int _reruleAll;
+    private bool _isDeaf;
+    private long _scanned;
+
+    /// <summary>The rules in force.</summary>
+    public HeartbeatRules Rules => Volatile.Read(ref _rules);
+
+    /// <summary>Completes when every device of the registry is watched.</summary>
+    public Task Loaded => _loaded.Task;
+
+    /// <summary>Scans done, for metrics.</summary>
+    public long Scans => Interlocked.Read(ref _scanned);
+
+    /// <summary>Whether deadlines stand still now, because the hub cannot hear.</summary>
+    public bool IsDeaf => Volatile.Read(ref _isDeaf);
+
+    /// <summary>A rule was set or taken away: the fleet is judged by the new ones.</summary>
+    public async Task ReadRulesAsync(CancellationToken stopping)
+    {
+        Volatile.Write(ref _rules, new HeartbeatRules(await store.ListRulesAsync(stopping), options.Terms, options.GroupTag));
+        Interlocked.Exchange(ref _reruleAll, 1);
+        _wakeUp.Writer.TryWrite(true);
+    }
+
+    /// <inheritdoc/>
+    public override Task StartAsync(CancellationToken cancellationToken)
+    {
+        registry.Changed += OnChanged;
+        twins.TagsChanging += OnTagsChanging;
+        return base.StartAsync(cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        registry.Changed -= OnChanged;
+        twins.TagsChanging -= OnTagsChanging;
+        await base.StopAsync(cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            await RetryAsync(() => ReadRulesAsync(stoppingToken), stoppingToken);
+            await LoadAsync(stoppingToken);
+            await Task.WhenAll(ScanAsync(stoppingToken), TellAsync(stoppingToken), FollowAsync(stoppingToken));
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // What was not told is found again by the next start.
+        }
+        catch (Exception e) // The runner's last line: silence would go unnoticed.
+        {
+            Log.Failed(logger, e);
+        }
+    }
+
+    private async Task LoadAsync(CancellationToken stopping)
+    {
+        var after = "";
+        while (await RetryAsync(() => store.ListAsync(after, DevicesPerPage, stopping), stopping) is { Count: > 0 } page)
+        {
+            var wall = time.GetUtcNow();
+            foreach (var device in page)
+            {
+                var (terms, group) = Rules.Resolve(device.DeviceId, device.Tags);
+                lock (_loading)
+                {
+                    if (_goneWhileLoading!.Contains(device.DeviceId)) // Not null while loading.
+                    {
+                        continue;
+                    }
+
+                    table.Add(device.DeviceId, device.IsEnabled, device.Heartbeat, wall);
+                    table.SetTerms(device.DeviceId, terms, group);
+                }
+            }
+
+            after = page[^1].DeviceId;
+        }
+
+        lock (_loading)
+        {
+            _goneWhileLoading = null;
+        }
+
+        Interlocked.Exchange(ref _reruleAll, 0);
+        _loaded.TrySetResult();
+    }
+
+    private async Task ScanAsync(CancellationToken stopping)
+    {
+        var clock = new HearingClock(time);
+        using var timer = new PeriodicTimer(ScanInterval, time);
+        while (await timer.WaitForNextTickAsync(stopping))
+        {
+            var fault = log.Fault?.Message;
+            var gap = clock.Advance(isHearing: fault is null);
+            var wall = time.GetUtcNow();
+            TellOfDeafness(fault, gap, wall);
+            var found = new List<HeartbeatTransition>();
+            while (_statusChanges.TryDequeue(out var change))
+            {
+                found.Add(change);
+            }
+
+            table.Scan(clock.NowMs, wall, found);
+            Interlocked.Increment(ref _scanned);
+            if (found.Count > 0)
+            {
+                await _found.Writer.WriteAsync(found, stopping);
+            }
+        }
+    }
+
+    // One event when deadlines stop, one when they go on.
+    private void TellOfDeafness(string? fault, TimeSpan gap, DateTimeOffset wall)
+    {
+        if (gap > TimeSpan.Zero && fault is null)
+        {
+            Log.Gap(logger, gap.TotalSeconds);
+            Tell("gap", gap.TotalSeconds);
+        }
+
+        if (fault is not null != _isDeaf)
+        {
+            Volatile.Write(ref _isDeaf, fault is not null);
+            if (fault is not null)
+            {
+                Log.Deaf(logger, fault);
+            }
+            else
+            {
+                Log.Hearing(logger);
+            }
+
+            Tell(fault is not null ? "deaf" : "hearing", null);
+        }
+
+        void Tell(string what, double? seconds) => feed.Tell(new HeartbeatNotice("hub", Encoding.UTF8.GetBytes(
+            new System.Text.Json.Nodes.JsonObject { ["hub"] = what, ["at"] = HeartbeatJson.Text(wall), ["seconds"] = seconds }.ToJsonString())));
+    }
+
+    // First durable, with its event; then told.
+    private async Task TellAsync(CancellationToken stopping)
+    {
+        await foreach (var found in _found.Reader.ReadAllAsync(stopping))
+        {
+            var bodies = found.ConvertAll(transition => (transition, HeartbeatJson.Write(transition)));
+            await RetryAsync(() => store.PutAsync(bodies, stopping), stopping);
+            foreach (var (_, body) in bodies)
+            {
+                feed.Tell(new HeartbeatNotice("transition", body));
+            }
+
+            foreach (var alert in alerts.Of(bodies, time.GetUtcNow()))
+            {
+                feed.Tell(alert);
+            }
+        }
+    }
+
+    // Follows tags and rules.
+    private async Task FollowAsync(CancellationToken stopping)
+    {
+        while (true)
+        {
+            await _wakeUp.Reader.ReadAsync(stopping);
+            if (Interlocked.Exchange(ref _reruleAll, 0) != 0)
+            {
+                await ReruleAllAsync(stopping);
+            }
+
+            foreach (var unit in _retag.Keys.ToArray().Chunk(DevicesPerPage))
+            {
+                Array.ForEach(unit, device => _retag.TryRemove(device, out _));
+                foreach (var (device, tags) in await RetryAsync(() => store.ReadTagsAsync(unit, stopping), stopping))
+                {
+                    Resolve(device, tags);
+                }
+            }
+        }
+    }
+
+    private async Task ReruleAllAsync(CancellationToken stopping)
+    {
+        var after = "";
+        while (await RetryAsync(() => store.ListAsync(after, DevicesPerPage, stopping), stopping) is { Count: > 0 } page)
+        {
+            page.ForEach(device => Resolve(device.DeviceId, device.Tags));
+            after = page[^1].DeviceId;
+        }
+    }
+
+    private void Resolve(string device, byte[] tags)
+    {
+        var (terms, group) = Rules.Resolve(device, tags);
+        table.SetTerms(device, terms, group);
+    }
+
+    // Inside the unit that changes them; read in a later one.
+    private void OnTagsChanging(IdentityId id)
+    {
+        if (!id.IsModule)
+        {
+            _retag.TryAdd(id.Device.Value, 0);
+            _wakeUp.Writer.TryWrite(true);
+        }
+    }
+
+    // Returns at once and does not throw: the registry waits.
+    private void OnChanged(DeviceIdentity? before, DeviceIdentity? after)
+    {
+        if ((after ?? before) is not { Id: { IsModule: false } id })
+        {
+            return;
+        }
+
+        var device = id.Device.Value;
+        var wall = time.GetUtcNow();
+        lock (_loading)
+        {
+            if (after is null)
+            {
+                _goneWhileLoading?.Add(device);
+                table.Remove(device);
+                return;
+            }
+
+            _goneWhileLoading?.Remove(device);
+            if (before is null)
+            {
+                table.Add(device, after.IsEnabled, stored: null, wall);
+                Resolve(device, []);
+                _retag.TryAdd(device, 0); // A bulk request gives tags with the identity.
+                _wakeUp.Writer.TryWrite(true);
+            }
+            else if (before.IsEnabled != after.IsEnabled && table.SetEnabled(device, after.IsEnabled, wall) is { } change)
+            {
+                _statusChanges.Enqueue(change);
+            }
+        }
+    }
+
+    private Task<bool> RetryAsync(Func<Task> act, CancellationToken stopping) => RetryAsync(
+        async () =>
+        {
+            await act();
+            return true;
+        },
+        stopping);
+
+    private async Task<T> RetryAsync<T>(Func<Task<T>> act, CancellationToken stopping)
+    {
+        while (true)
+        {
+            try
+            {
+                return await act();
+            }
+            catch (Exception e) when (e is IOException or System.Data.Common.DbException)
+            {
+                Log.Retrying(logger, e.Message);
+                await Task.Delay(RetryAfter, time, stopping);
+            }
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(8101, LogLevel.Warning, "Heartbeats: the hub did not run for {Seconds:F1} s; deadlines are put off")]
+        public static partial void Gap(ILogger logger, double seconds);
+
+        [LoggerMessage(8102, LogLevel.Warning, "Heartbeats: the hub takes no messages, so nobody is called silent: {Reason}")]
+        public static partial void Deaf(ILogger logger, string reason);
+
+        [LoggerMessage(8103, LogLevel.Information, "Heartbeats: the hub takes messages again")]
+        public static partial void Hearing(ILogger logger);
+
+        [LoggerMessage(8104, LogLevel.Warning, "Heartbeats: the database is not to be had and will be tried again: {Reason}")]
+        public static partial void Retrying(ILogger logger, string reason);
+
+        [LoggerMessage(8105, LogLevel.Error, "Heartbeats are no longer watched")]
+        public static partial void Failed(ILogger logger, Exception e);
+    }
+}

@@ -1,0 +1,26 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Nave.Hub.Heartbeats;
+
+/// <summary>The services of heartbeats.</summary>
+internal static class HeartbeatRegistration
+{
+    /// <summary>What sessions need to tell of their devices' lives: enough where nobody watches.</summary>
+    public static IServiceCollection AddHeartbeatIntake(this IServiceCollection services)
+    {
+        services.TryAddSingleton<HeartbeatOptions>();
+        services.TryAddSingleton<HeartbeatTable>();
+        services.TryAddSingleton<HeartbeatIntake>();
+        return services;
+    }
+
+    /// <summary>The monitor. Needs the registry, twins, the outbox and the log.</summary>
+    public static IServiceCollection AddHeartbeats(this IServiceCollection services) => services
+        .AddHeartbeatIntake()
+        .AddSingleton<HeartbeatStore>()
+        .AddSingleton<HeartbeatFeed>()
+        .AddSingleton<HeartbeatAlerts>()
+        .AddSingleton<HeartbeatMonitor>()
+        .AddHostedService(provider => provider.GetRequiredService<HeartbeatMonitor>());
+}

@@ -1,0 +1,191 @@
+using System.Data.Common;
+using System.Text.Json;
+using Nave.Hub.Events;
+using Nave.Protocol.Identities;
+using Nave.Storage;
+using Nave.Storage.Schema;
+
+namespace Nave.Hub.Heartbeats;
+
+/// <summary>
+/// What of heartbeats outlives a process: each device's last transition with its number, the last few before it, and the
+/// rules. When a device was last heard follows with its transitions; in between the row of its presence knows better.
+/// </summary>
+internal sealed class HeartbeatStore(HubDatabase database, EventOutbox outbox)
+{
+    /// <summary>Transitions kept of each device.</summary>
+    public const int HistoryPerDevice = 50;
+
+    // A unit of this many rows holds the writer for some milliseconds.
+    private const int RowsPerUnit = 200;
+
+    /// <summary>The tables and how they came to be.</summary>
+    public static readonly SchemaPart Schema = new(
+        "heartbeats",
+        ["""
+        CREATE TABLE heartbeats (
+            device_id {text} NOT NULL, module_id {text} NOT NULL,
+            state {long} NOT NULL, since {long} NOT NULL, sequence {long} NOT NULL, seen {long}, beat {long}, sleep_until {long},
+            PRIMARY KEY (device_id, module_id),
+            FOREIGN KEY (device_id, module_id) REFERENCES identities (device_id, module_id) ON DELETE CASCADE) {keyed};
+
+        CREATE TABLE heartbeat_history (
+            device_id {text} NOT NULL, module_id {text} NOT NULL,
+            sequence {long} NOT NULL, at {long} NOT NULL, body {text} NOT NULL,
+            PRIMARY KEY (device_id, module_id, sequence),
+            FOREIGN KEY (device_id, module_id) REFERENCES identities (device_id, module_id) ON DELETE CASCADE) {keyed};
+
+        CREATE TABLE heartbeat_rules (name {text} NOT NULL PRIMARY KEY, body {text} NOT NULL) {keyed};
+
+        CREATE TABLE heartbeat_webhooks (
+            name {text} NOT NULL PRIMARY KEY, url {text} NOT NULL, secret {blob} NOT NULL) {keyed};
+        """]);
+
+    // Beside a living identity only.
+    private const string Put = """
+        INSERT INTO heartbeats (device_id, module_id, state, since, sequence, seen, beat, sleep_until)
+        SELECT device_id, module_id, @state, @since, @sequence, @seen, @beat, @sleep FROM identities WHERE device_id = @device AND module_id = ''
+        ON CONFLICT (device_id, module_id) DO UPDATE SET state = excluded.state, since = excluded.since,
+            sequence = excluded.sequence, seen = excluded.seen, beat = excluded.beat, sleep_until = excluded.sleep_until
+        """;
+
+    private const string AddHistory = """
+        INSERT INTO heartbeat_history (device_id, module_id, sequence, at, body) VALUES (@device, '', @sequence, @at, @body)
+        ON CONFLICT (device_id, module_id, sequence) DO UPDATE SET at = excluded.at, body = excluded.body
+        """;
+
+    private const string CutHistory = "DELETE FROM heartbeat_history WHERE device_id = @device AND module_id = '' AND sequence <= @sequence";
+
+    private const string SelectHistory = """
+        SELECT body FROM heartbeat_history WHERE device_id = @device AND module_id = '' AND at >= @from AND at <= @to
+        ORDER BY sequence DESC LIMIT @top
+        """;
+
+    private const string SelectPage = """
+        SELECT i.device_id, i.is_enabled, h.state, h.since, h.sequence, h.seen, h.beat, h.sleep_until, p.last_activity, json(t.tags)
+        FROM identities i
+        LEFT JOIN heartbeats h ON h.device_id = i.device_id AND h.module_id = ''
+        LEFT JOIN presence p ON p.device_id = i.device_id AND p.module_id = ''
+        LEFT JOIN twins t ON t.device_id = i.device_id AND t.module_id = ''
+        WHERE i.module_id = '' AND i.device_id > @after ORDER BY i.device_id LIMIT @top
+        """;
+
+    private const string SelectTags = "SELECT json(tags) FROM twins WHERE device_id = @device AND module_id = ''";
+
+    /// <summary>The devices after that id, with what is known of them.</summary>
+    public Task<List<StoredDevice>> ListAsync(string after, int top, CancellationToken stopping) =>
+        database.ReadAsync(session => session.List(SelectPage, StoredDevice.Read, ("@after", after), ("@top", top)), stopping);
+
+    /// <summary>
+    /// The tags of devices as they are after every change that has been made until now: read in a unit of writes, which
+    /// comes after those that are under way.
+    /// </summary>
+    public Task<List<(string DeviceId, byte[] Tags)>> ReadTagsAsync(IReadOnlyList<string> devices, CancellationToken stopping) => database.WriteAsync(
+        session =>
+        {
+            var tags = new List<(string, byte[])>();
+            foreach (var device in devices)
+            {
+                if (session.Find(SelectTags, static row => StoredDevice.Json(row, 0), ("@device", device)) is { } json)
+                {
+                    tags.Add((device, json));
+                }
+            }
+
+            return tags;
+        },
+        stopping);
+
+    /// <summary>Keeps transitions with their events, in order; each is durable with its event when this completes.</summary>
+    public async Task PutAsync(IReadOnlyList<(HeartbeatTransition Transition, byte[] Body)> transitions, CancellationToken stopping)
+    {
+        foreach (var unit in transitions.Chunk(RowsPerUnit))
+        {
+            await database.WriteAsync(session => Array.ForEach(unit, item => Put1(session, item.Transition, item.Body)), stopping);
+        }
+    }
+
+    /// <summary>The last transitions of a device, the newest first, as they were told.</summary>
+    public Task<List<string>> ListHistoryAsync(string device, DateTimeOffset from, DateTimeOffset to, int top, CancellationToken stopping) =>
+        database.ReadAsync(
+            session => session.List(
+                SelectHistory, row => row.GetString(0), ("@device", device), ("@from", from.UtcTicks), ("@to", to.UtcTicks), ("@top", top)),
+            stopping);
+
+    /// <summary>The rules that operators have set.</summary>
+    public async Task<List<HeartbeatRule>> ListRulesAsync(CancellationToken stopping)
+    {
+        var rows = await database.ReadAsync(
+            session => session.List("SELECT name, body FROM heartbeat_rules", row => (row.GetString(0), row.GetString(1))), stopping);
+        var rules = new List<HeartbeatRule>();
+        foreach (var (name, body) in rows)
+        {
+            using var json = JsonDocument.Parse(body);
+            if (HeartbeatRule.TryRead(name, json.RootElement, out var rule, out _))
+            {
+                rules.Add(rule);
+            }
+        }
+
+        return rules;
+    }
+
+    /// <summary>Keeps a rule.</summary>
+    public Task PutRuleAsync(HeartbeatRule rule, CancellationToken stopping) => database.WriteAsync(
+        session => session.Execute(
+            "INSERT INTO heartbeat_rules (name, body) VALUES (@name, @body) ON CONFLICT (name) DO UPDATE SET body = excluded.body",
+            ("@name", rule.Name), ("@body", rule.ToJson().ToJsonString())),
+        stopping);
+
+    /// <summary>Forgets a rule.</summary>
+    /// <returns>False when there was none.</returns>
+    public async Task<bool> DeleteRuleAsync(string name, CancellationToken stopping) =>
+        await database.WriteAsync(session => session.Execute("DELETE FROM heartbeat_rules WHERE name = @name", ("@name", name)), stopping) > 0;
+
+    private void Put1(SqlSession session, HeartbeatTransition transition, byte[] body)
+    {
+        var rows = session.Execute(
+            Put,
+            ("@state", (long)transition.State), ("@since", transition.Since.UtcTicks), ("@sequence", transition.Sequence),
+            ("@seen", transition.LastSeen?.UtcTicks), ("@beat", transition.LastHeartbeat?.UtcTicks), ("@sleep", transition.SleepUntil?.UtcTicks),
+            ("@device", transition.DeviceId));
+        if (rows == 0 || !DeviceId.TryParse(transition.DeviceId, out var device))
+        {
+            return; // Deleted meanwhile.
+        }
+
+        session.Execute(
+            AddHistory,
+            ("@device", transition.DeviceId), ("@sequence", transition.Sequence), ("@at", transition.Since.UtcTicks),
+            ("@body", System.Text.Encoding.UTF8.GetString(body)));
+        if (transition.Sequence > HistoryPerDevice)
+        {
+            session.Execute(CutHistory, ("@device", transition.DeviceId), ("@sequence", transition.Sequence - HistoryPerDevice));
+        }
+
+        outbox.Add(session, ChangeEvent.HeartbeatChanged(new IdentityId(device), HeartbeatWords.Of(transition.State), transition.Since, body));
+    }
+}
+
+/// <summary>A device as SQL has it.</summary>
+internal sealed record StoredDevice(string DeviceId, bool IsEnabled, StoredHeartbeat? Heartbeat, byte[] Tags)
+{
+    public static StoredDevice Read(DbDataReader row)
+    {
+        StoredHeartbeat? heartbeat = null;
+        if (!row.IsDBNull(2))
+        {
+            var seen = row.IsDBNull(5) ? (long?)null : row.GetInt64(5);
+            var heard = row.IsDBNull(8) ? (long?)null : row.GetInt64(8);
+            heartbeat = new StoredHeartbeat(
+                (HeartbeatState)row.GetInt32(2), Time(row.GetInt64(3)), seen is null ? null : Time(Math.Max(seen.Value, heard ?? 0)),
+                row.IsDBNull(6) ? null : Time(row.GetInt64(6)), row.GetInt64(4), row.IsDBNull(7) ? null : Time(row.GetInt64(7)));
+        }
+
+        return new StoredDevice(row.GetString(0), row.GetInt64(1) != 0, heartbeat, row.IsDBNull(9) ? [] : Json(row, 9));
+    }
+
+    public static byte[] Json(DbDataReader row, int column) => System.Text.Encoding.UTF8.GetBytes(row.GetString(column));
+
+    private static DateTimeOffset Time(long ticks) => new(ticks, TimeSpan.Zero);
+}
