@@ -180,16 +180,19 @@ internal sealed class DeviceSession : ILiveAccess
     /// of a desired change with a higher version than <see cref="DeviceTwin.DesiredVersion"/> reads again before it answers,
     /// so that what the device hears never goes back.
     /// </summary>
-    public Task<DeviceTwin?> GetTwinAsync(CancellationToken stopping) => _home.Twins.FindForDeviceAsync(Id, Grant.GenerationId, stopping);
+    /// <remarks>HTTP knows no twins (spec/device-http.md): a session without a place has none.</remarks>
+    public Task<DeviceTwin?> GetTwinAsync(CancellationToken stopping) => HoldsPlace
+        ? _home.Twins.FindForDeviceAsync(Id, Grant.GenerationId, stopping)
+        : Task.FromResult<DeviceTwin?>(null);
 
     /// <summary>Merges a patch into the reported properties; durable when completed without a failure.</summary>
     /// <param name="patch">As the device sent it, at most <see cref="HubLimits.MaxTwinPatchBytes"/>.</param>
     /// <param name="expectedVersion">What the reported <c>$version</c> must be, where the device names one.</param>
     public ValueTask<ReportedOutcome> PatchReportedAsync(byte[] patch, long? expectedVersion = null) =>
         patch.Length > HubLimits.MaxTwinPatchBytes ? new(HubFailures.MessageTooLarge)
-        : ReportedPatch.Read(Grant.GenerationId, patch, expectedVersion).TryGet(out var read, out var failure)
-            ? _home.ActorOf(this).PatchReportedAsync(read)
-            : new(failure);
+        : !ReportedPatch.Read(Grant.GenerationId, patch, expectedVersion).TryGet(out var read, out var failure) ? new(failure)
+        : HoldsPlace ? _home.ActorOf(this).PatchReportedAsync(read)
+        : new(HubFailures.DeviceNotFound);
 
     /// <summary>From now on the channel is told of every desired change, in order; when completed, none is missed.</summary>
     public ValueTask WatchDesiredAsync() => HoldsPlace ? _home.ActorOf(this).WatchDesiredAsync(Name) : ValueTask.CompletedTask;

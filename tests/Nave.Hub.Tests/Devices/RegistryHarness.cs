@@ -34,6 +34,8 @@ internal sealed class RegistryHarness : IAsyncDisposable
 
     public DeviceRegistry Registry { get; private set; } = null!;
 
+    public string DatabasePath => _directory.PathOf("nave.db");
+
     public TwinWriter Twins { get; private set; } = null!;
 
     public SubscriptionStore Subscriptions { get; private set; } = null!;
@@ -98,7 +100,7 @@ internal sealed class RegistryHarness : IAsyncDisposable
     private async Task OpenAsync(byte life)
     {
         Database = HubDatabase.Open(
-            new SqliteDialect(_directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part, CommandStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema], Time, NullLogger<HubDatabase>.Instance);
+            new SqliteDialect(DatabasePath), [KeyWrapping.SchemaPart, RegistrySchema.Part, CommandStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema], Time, NullLogger<HubDatabase>.Instance);
         Store = new IdentityStore(await KeyWrapping.OpenAsync(Database, _directory.PathOf("keys/master.keys"), default));
         Twins = new TwinWriter(new TwinOptions(), Outbox, Time);
         Registry = new DeviceRegistry(Database, Store, new RegistryRules(new IdentityMarks(Time), Time), Limits, new LifecycleEvents(Outbox, Time), Twins);

@@ -111,6 +111,12 @@ internal sealed class MqttTestClient
         return new ReceivedPublish(Encoding.UTF8.GetString(packet.Topic), packet.Payload.ToArray(), packet.Qos);
     });
 
+    /// <summary>One of the two: a packet id, or the topic of a message.</summary>
+    public async Task<(ushort PacketId, string? Topic)> ExpectPubAckOrPublishAsync() =>
+        await ExpectAsync<(ushort, string?)>(null, frame => frame.Type is PacketType.PubAck
+            ? (AckPacket.Read(frame, MqttVersion.V311).PacketId, null)
+            : ((ushort)0, Encoding.UTF8.GetString(PublishPacket.Read(frame, MqttVersion.V311).Topic)));
+
     /// <summary>The connection is closed, and nothing came before that.</summary>
     public async Task ExpectCloseAsync()
     {
@@ -143,15 +149,17 @@ internal sealed class MqttTestClient
         }
     }
 
-    private async Task<T> ExpectAsync<T>(PacketType type, Func<MqttFrame, T> readPacket)
+    private Task<T> ExpectAsync<T>(PacketType type, Func<MqttFrame, T> readPacket) => ExpectAsync((PacketType?)type, readPacket);
+
+    private async Task<T> ExpectAsync<T>(PacketType? type, Func<MqttFrame, T> readPacket)
     {
         while (true)
         {
-            var read = await ReadAsync(type.ToString());
+            var read = await ReadAsync(type?.ToString() ?? "a packet");
             var unread = read.Buffer;
             if (FrameReader.TryReadFrame(ref unread, int.MaxValue, out var frame))
             {
-                Assert.Equal(type, frame.Type);
+                Assert.Equal(type ?? frame.Type, frame.Type);
                 var packet = readPacket(frame);
                 _toClient.Reader.AdvanceTo(unread.Start);
                 return packet;

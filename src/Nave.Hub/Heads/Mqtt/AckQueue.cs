@@ -5,18 +5,18 @@ namespace Nave.Hub.Heads.Mqtt;
 
 /// <summary>
 /// The acknowledgements that a client waits for, in the order of its PUBLISHes (spec/device-mqtt.md 3 rule 3). An entry
-/// leaves when it is at the front and its place in the log is committed. Bounded: the loop reads no further while it is
+/// leaves when it is at the front and its place in the log is committed or, of a reported patch or a method result, when
+/// its owner has completed it. Bounded: the loop reads no further while it is
 /// full. The log's thread only marks and queues a work item.
 /// </summary>
-/// <remarks>
-/// A reported patch or a method result will wait for a completion of its own: such an entry keeps a position that no
-/// commit reaches until it is done.
-/// Order: this lock, then the writer's.
-/// </remarks>
+/// <remarks>Order: this lock, then the writer's.</remarks>
 internal sealed class AckQueue(MqttWriter writer, MqttChannel channel, MqttSignals signals, int limit) : ICommitWaiter, IThreadPoolWorkItem
 {
     // Before every position of the log: an entry that waits for nothing.
     private const long Done = long.MinValue;
+
+    // Behind every position of the log: an entry that its owner will complete.
+    private const long Pending = long.MaxValue;
 
     private const int FirstEntries = 16;
     private const int BatchSize = 64;
@@ -25,6 +25,7 @@ internal sealed class AckQueue(MqttWriter writer, MqttChannel channel, MqttSigna
     private Entry[] _ring = [];
     private int _head;
     private int _count;
+    private long _removed;
     private long _committed = Done;
     private bool _isFailed;
     private int _isQueued;
@@ -41,6 +42,29 @@ internal sealed class AckQueue(MqttWriter writer, MqttChannel channel, MqttSigna
 
     /// <summary>Acknowledges when everything before it has been.</summary>
     public void AddDone(ushort packetId, long receivedAt) => Add(new Entry(Done, receivedAt, packetId));
+
+    /// <summary>Acknowledges when the owner has called <see cref="Complete"/>; whether the log fails meanwhile is all the same.</summary>
+    /// <returns>The entry's number.</returns>
+    public long AddPending(ushort packetId, long receivedAt)
+    {
+        lock (_lock)
+        {
+            Add(new Entry(Pending, receivedAt, packetId));
+            return _removed + _count - 1;
+        }
+    }
+
+    /// <summary>What the entry stands for is durable. Any thread may call, once for each entry.</summary>
+    public void Complete(long ticket)
+    {
+        lock (_lock)
+        {
+            ref var entry = ref _ring[(int)((_head + ticket - _removed) % _ring.Length)];
+            entry = entry with { Position = Done };
+        }
+
+        Queue();
+    }
 
     /// <summary>Hands what is due to the writer. The caller flushes.</summary>
     public void Release()
@@ -150,6 +174,7 @@ internal sealed class AckQueue(MqttWriter writer, MqttChannel channel, MqttSigna
                 packetIds[released++] = _ring[_head].PacketId;
                 _head = (_head + 1) % _ring.Length;
                 _count--;
+                _removed++;
             }
 
             writer.PubAcks(packetIds[..released]);

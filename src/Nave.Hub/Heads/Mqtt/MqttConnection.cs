@@ -38,12 +38,18 @@ internal sealed class MqttConnection(
     private byte[]? _scratch;
     private long _receivedAt;
 
+    private MqttTwins Twins => field ??= new(_session, _subscriptions, transport, _acknowledgements, peer, signals, time);
+
     /// <summary>Runs until either side ends the connection. Never throws for anything the peer can cause.</summary>
     public async Task<CloseReason> RunAsync()
     {
         try
         {
-            // A session that was kept has its commands flow again without a SUBSCRIBE (spec/device-mqtt.md 2.4).
+            // A session that was kept has everything flow again without a SUBSCRIBE (spec/device-mqtt.md 2.4). Desired
+            // changes from the CONNACK on: a client may ask for its twin no sooner, so it misses none.
+            await Twins.FollowSubscriptionsAsync();
+            Twins.Open();
+            _writer.Flush();
             if (await StoredAsync(FollowAsync()) is { } failed)
             {
                 return failed;
@@ -74,8 +80,12 @@ internal sealed class MqttConnection(
         await _acknowledgements.WaitUntilEmptyAsync(deadline);
     }
 
-    /// <summary>Settles the commands that the client has acknowledged.</summary>
-    public ValueTask SettleCommandsAsync(CancellationToken deadline) => _commands.CompleteAsync(deadline);
+    /// <summary>Settles the commands that the client has acknowledged, and stores the patches that it has sent.</summary>
+    public async ValueTask FinishAsync(CancellationToken deadline)
+    {
+        await _commands.CompleteAsync(deadline);
+        await Twins.CompleteAsync(deadline);
+    }
 
     private async Task<CloseReason> ReadAsync()
     {
@@ -142,7 +152,7 @@ internal sealed class MqttConnection(
     private ValueTask<CloseReason?> HandlePublishAsync(in MqttFrame frame) =>
         TryHandlePublish(frame, out var reason) ? new(reason) : HandlePublishWithRoomAsync(frame);
 
-    /// <returns>False when the message must wait for room in the log or in the queue of acknowledgements.</returns>
+    /// <returns>False when the message must wait for room in the log, in the queue of acknowledgements or in that of twin requests.</returns>
     private bool TryHandlePublish(in MqttFrame frame, out CloseReason? reason)
     {
         var publish = PublishPacket.Read(frame, MqttVersion.V311, frame.Body.IsSingleSegment ? default : _scratch ??= new byte[ScratchBytes]);
@@ -168,8 +178,13 @@ internal sealed class MqttConnection(
                 reason = Refuse(intent.Failure!, intent.Reason); // Not null for this kind.
                 return true;
             case PublishKind.TwinGet or PublishKind.TwinPatch:
-                AnswerTwinRequest(intent.RequestId);
-                break;
+                if (Twins.IsFull)
+                {
+                    return false;
+                }
+
+                Twins.Take(intent, publish, _receivedAt);
+                return true;
             case PublishKind.MethodResult:
                 _methods.HandleResult(intent.Status, intent.RequestId, publish.Payload);
                 break;
@@ -217,8 +232,8 @@ internal sealed class MqttConnection(
             do
             {
                 SendAnswers();
-                await (_acknowledgements.IsFull
-                    ? _acknowledgements.WaitForRoomAsync(_channel.Closing)
+                await (_acknowledgements.IsFull ? _acknowledgements.WaitForRoomAsync(_channel.Closing)
+                    : Twins.IsFull ? Twins.WaitForRoomAsync(_channel.Closing)
                     : _session.WaitForRoomAsync(_channel.Closing));
                 if (_channel.Reason is { } closed)
                 {
@@ -232,17 +247,6 @@ internal sealed class MqttConnection(
         finally
         {
             _deadline.ExpectToBeHeard();
-        }
-    }
-
-    private void AnswerTwinRequest(ReadOnlySpan<byte> requestId)
-    {
-        // spec/device-mqtt.md 8: without a subscription the answer is dropped.
-        if (_subscriptions.Has(MqttFeeds.TwinResponses))
-        {
-            _writer.Publish(
-                TwinRefusal.TopicFor(HubFailures.NotImplemented, requestId),
-                TwinRefusal.BodyOf(HubFailures.NotImplemented, peer.ConnectionId, time.GetUtcNow()));
         }
     }
 
@@ -271,13 +275,16 @@ internal sealed class MqttConnection(
             return Refuse(HubFailures.ArgumentInvalid.Because($"More than {HubLimits.MaxMqttSubscriptions} subscriptions."));
         }
 
+        await Twins.FollowSubscriptionsAsync(); // Before the answer: from then on the client relies on it.
         _writer.SubAck(packet.PacketId, [.. granted.Select(subscription => (ReasonCode)subscription.Qos)]);
+        Twins.Open();
         return await FollowAsync();
     }
 
     private async ValueTask<CloseReason?> HandleUnsubscribeAsync(UnsubscribePacket packet)
     {
         await _subscriptions.RemoveAsync([.. packet.Filters], _channel.Closing);
+        await Twins.FollowSubscriptionsAsync();
         _writer.UnsubAck(packet.PacketId);
         return await FollowAsync();
     }

@@ -91,7 +91,6 @@ internal sealed class MqttConnectionHandler(
         var reason = CloseReason.InternalError;
         try
         {
-            transport.Writer.Flush();
             var connection = new MqttConnection(transport, accepted, peer, signals, options, time);
             reason = await connection.RunAsync();
             transport.Channel.Close(reason);
@@ -116,7 +115,7 @@ internal sealed class MqttConnectionHandler(
         var ending = MqttEnding.Of(reason);
         try
         {
-            await connection.SettleCommandsAsync(deadline);
+            await connection.FinishAsync(deadline);
             if (ending.AwaitsAcknowledgements)
             {
                 await connection.AwaitAcknowledgementsAsync(deadline);

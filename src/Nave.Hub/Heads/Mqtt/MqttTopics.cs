@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
 using Nave.Hub.Devices;
@@ -188,18 +189,33 @@ internal sealed class MqttTopics(IdentityId id)
     // spec/device-mqtt.md 8: without a request id there is no way to answer.
     private static PublishIntent ReadRequest(PublishKind kind, ReadOnlySpan<byte> parameters)
     {
+        ReadOnlySpan<byte> requestId = default;
+        long? version = null;
         foreach (var range in parameters.Split((byte)'&'))
         {
             var pair = parameters[range];
-            if (TakeLiteral(ref pair, "$rid="u8) && pair.Length is > 0 and <= MaxRequestIdBytes)
+            if (requestId.IsEmpty && TakeLiteral(ref pair, "$rid="u8) && pair.Length is > 0 and <= MaxRequestIdBytes)
             {
-                return PublishIntent.Request(kind, pair);
+                requestId = pair;
             }
+            else if (kind is PublishKind.TwinPatch && TakeLiteral(ref pair, "$version="u8))
+            {
+                version = ReadVersion(pair);
+            }
+        }
+
+        if (!requestId.IsEmpty)
+        {
+            return PublishIntent.Request(kind, requestId, version);
         }
 
         return PublishIntent.Refused(
             CloseReason.ProtocolViolation, HubFailures.ArgumentInvalid.Because("The request has no request id."));
     }
+
+    // What is no number is no version that there is.
+    private static long ReadVersion(ReadOnlySpan<byte> text) =>
+        Utf8Parser.TryParse(text, out long version, out var used) && used == text.Length ? version : -1;
 
     // spec/device-mqtt.md 9: an integer, which may be negative.
     private static bool TryReadStatus(ReadOnlySpan<byte> segment, out int status)

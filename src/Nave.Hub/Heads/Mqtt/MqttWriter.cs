@@ -27,13 +27,16 @@ internal sealed class MqttWriter(PipeWriter output, MqttChannel channel, int max
     private TaskCompletionSource? _idle;
 
     /// <summary>Whether the client leaves more unread than it should: read nothing more from it.</summary>
-    public bool IsCongested
+    public bool IsCongested => UnsentBytes > maxUnsentBytes;
+
+    /// <summary>What has gathered since the flush under way began.</summary>
+    public int UnsentBytes
     {
         get
         {
             lock (_lock)
             {
-                return _staged.Length > maxUnsentBytes;
+                return _staged.Length;
             }
         }
     }

@@ -21,6 +21,9 @@ internal readonly ref struct PublishIntent
     /// <summary>Of method results: the device's own number.</summary>
     public int Status { get; private init; }
 
+    /// <summary>Of <see cref="PublishKind.TwinPatch"/>: what the reported <c>$version</c> must be, or null.</summary>
+    public long? ExpectedVersion { get; private init; }
+
     /// <summary>Of <see cref="PublishKind.Refused"/>: why the connection must end.</summary>
     public CloseReason Reason { get; private init; }
 
@@ -30,8 +33,8 @@ internal readonly ref struct PublishIntent
     public static PublishIntent Telemetry(TelemetryProperties properties) =>
         new(PublishKind.Telemetry) { Properties = properties };
 
-    public static PublishIntent Request(PublishKind kind, ReadOnlySpan<byte> requestId) =>
-        new(kind) { RequestId = requestId };
+    public static PublishIntent Request(PublishKind kind, ReadOnlySpan<byte> requestId, long? expectedVersion = null) =>
+        new(kind) { RequestId = requestId, ExpectedVersion = expectedVersion };
 
     public static PublishIntent MethodResult(int status, ReadOnlySpan<byte> requestId) =>
         new(PublishKind.MethodResult) { Status = status, RequestId = requestId };

@@ -33,7 +33,7 @@ public sealed class MqttSessionTests
         var second = await hub.AcceptAsync();
         await second.PublishAsync("$iothub/twin/GET/?$rid=1", " ", qos: 0);
 
-        Assert.Equal("$iothub/twin/res/501/?$rid=1", (await second.ExpectPublishAsync()).Topic);
+        Assert.Equal("$iothub/twin/res/200/?$rid=1", (await second.ExpectPublishAsync()).Topic);
     }
 
     [Fact]

@@ -1,0 +1,237 @@
+using System.Buffers;
+using System.Threading.Channels;
+using Nave.Hub.Devices;
+using Nave.Hub.Twins;
+using Nave.Mqtt;
+using Nave.Protocol;
+using Nave.Protocol.Errors;
+
+namespace Nave.Hub.Heads.Mqtt;
+
+/// <summary>
+/// The twin of one MQTT client (spec/device-mqtt.md 8): answers its requests one after the other, beside the connection's
+/// loop since SQL takes its time, and tells it of desired changes. Owns the order of what is said of the twin: what a
+/// client hears of desired properties never goes back.
+/// </summary>
+internal sealed class MqttTwins(
+    DeviceSession session, MqttSubscriptions subscriptions, MqttTransport transport, AckQueue acknowledgements, MqttPeer peer,
+    MqttSignals signals, TimeProvider time)
+{
+    // A client that asks faster than it is answered is not read from meanwhile.
+    private const int MaxWaiting = 8;
+
+    // Desired changes for a client that takes nothing: it is cut off, and asks for its twin when it is back.
+    private const int MaxUnsentBytes = 1024 * 1024;
+
+    private readonly MqttWriter _writer = transport.Writer;
+    private readonly MqttChannel _channel = transport.Channel;
+
+    // Order: this lock, then the writer's.
+    private readonly Lock _order = new();
+    private Channel<Request>? _requests;
+    private Task _answering = Task.CompletedTask;
+    private List<DesiredChange>? _held;
+    private bool _isWatching;
+    private long _toldVersion;
+
+    /// <summary>Whether a further request must wait. For the loop, which alone adds.</summary>
+    public bool IsFull => _requests?.Reader.Count >= MaxWaiting;
+
+    /// <summary>Completes when a further request has room.</summary>
+    public async ValueTask WaitForRoomAsync(CancellationToken closing) =>
+        await (_requests?.Writer.WaitToWriteAsync(closing) ?? ValueTask.FromResult(true));
+
+    /// <summary>Takes a request. The PUBACK of a patch leaves when the patch is durable.</summary>
+    public void Take(in PublishIntent intent, in PublishPacket publish, long receivedAt)
+    {
+        // Never parsed: a GET is empty, or one blank (spec/device-mqtt.md 8, "GET").
+        var isPatch = intent.Kind is PublishKind.TwinPatch;
+        byte[]? payload = !isPatch ? [] : publish.Payload.Length > HubLimits.MaxTwinPatchBytes ? null : publish.Payload.ToArray();
+        long? ticket = null;
+        if (publish.Qos is 1)
+        {
+            ticket = acknowledgements.AddPending(publish.PacketId, receivedAt);
+        }
+
+        var request = new Request(intent.RequestId.ToArray(), isPatch, payload, intent.ExpectedVersion, ticket);
+        if (_requests is null)
+        {
+            _requests = Channel.CreateBounded<Request>(new BoundedChannelOptions(MaxWaiting) { SingleReader = true, SingleWriter = true });
+            _answering = AnswerAsync(_requests.Reader);
+        }
+
+        _requests.Writer.TryWrite(request); // There is room: the loop has asked.
+    }
+
+    /// <summary>
+    /// Begins or ends to watch as the client is subscribed now. What changes from here on is held until
+    /// <see cref="Open"/>: the SUBACK goes first.
+    /// </summary>
+    public async ValueTask FollowSubscriptionsAsync()
+    {
+        var watches = subscriptions.Has(MqttFeeds.DesiredProperties);
+        if (watches == _isWatching)
+        {
+            return;
+        }
+
+        _isWatching = watches;
+        if (!watches)
+        {
+            await session.UnwatchDesiredAsync();
+            return;
+        }
+
+        lock (_order)
+        {
+            _held ??= [];
+        }
+
+        _channel.OnDesiredChanged = OnDesiredChanged;
+        await session.WatchDesiredAsync();
+    }
+
+    /// <summary>What was held goes out.</summary>
+    public void Open()
+    {
+        lock (_order)
+        {
+            foreach (var change in _held ?? [])
+            {
+                Tell(change);
+            }
+
+            _held = null;
+        }
+    }
+
+    /// <summary>The connection is over: patches that were taken are still made durable.</summary>
+    public async ValueTask CompleteAsync(CancellationToken deadline)
+    {
+        _requests?.Writer.TryComplete();
+        await _answering.WaitAsync(deadline);
+    }
+
+    // In the actor's turn: must return at once and call nobody back.
+    private void OnDesiredChanged(DesiredChange change)
+    {
+        lock (_order)
+        {
+            if (_held is { } held)
+            {
+                held.Add(change);
+                return;
+            }
+
+            Tell(change);
+        }
+
+        _writer.Flush();
+        if (_writer.UnsentBytes > MaxUnsentBytes)
+        {
+            _channel.Close(CloseReason.Throttled);
+        }
+    }
+
+    // spec/device-mqtt.md 8, "Desired notifications": QoS 0, to a subscribed client only.
+    private void Tell(DesiredChange change)
+    {
+        if (subscriptions.Has(MqttFeeds.DesiredProperties))
+        {
+            _toldVersion = change.Version;
+            _writer.Publish(TwinAnswers.DesiredTopic(change.Version), change.Json);
+        }
+    }
+
+    private async Task AnswerAsync(ChannelReader<Request> requests)
+    {
+        await Task.Yield(); // Off the connection's loop.
+        try
+        {
+            await foreach (var request in requests.ReadAllAsync(CancellationToken.None))
+            {
+                await (request.IsPatch ? PatchAsync(request) : GetAsync(request));
+                _writer.Flush();
+            }
+        }
+        catch (Exception e) // A broken promise of ours costs this connection and is told.
+        {
+            signals.Failed(peer, e);
+            _channel.Close(CloseReason.InternalError);
+        }
+    }
+
+    private async ValueTask GetAsync(Request request)
+    {
+        while (!TryAnswer(request, await session.GetTwinAsync(CancellationToken.None)))
+        {
+            // A change has overtaken the answer: read again.
+        }
+
+        Acknowledge(request);
+    }
+
+    private bool TryAnswer(Request request, DeviceTwin? twin)
+    {
+        lock (_order)
+        {
+            if (twin is null)
+            {
+                Refuse(request, HubFailures.DeviceNotFound);
+                return true;
+            }
+
+            if (twin.DesiredVersion < _toldVersion)
+            {
+                return false;
+            }
+
+            Publish(TwinAnswers.Topic(200, request.Id), twin.Json);
+            return true;
+        }
+    }
+
+    private async ValueTask PatchAsync(Request request)
+    {
+        var outcome = request.Patch is { } patch
+            ? await session.PatchReportedAsync(patch, request.ExpectedVersion)
+            : HubFailures.MessageTooLarge;
+        if (outcome.Failure is not { } failure)
+        {
+            Publish(TwinAnswers.PatchedTopic(request.Id, outcome.Version), ReadOnlyMemory<byte>.Empty);
+            Acknowledge(request);
+            return;
+        }
+
+        Refuse(request, failure);
+        if (failure.Code is HubErrorCode.ServiceUnavailable && request.Ticket is not null)
+        {
+            _channel.Close(CloseReason.InternalError); // Not durable, so no PUBACK, and what follows it must wait for ever.
+            return;
+        }
+
+        Acknowledge(request);
+    }
+
+    private void Refuse(Request request, HubFailure failure) =>
+        Publish(TwinAnswers.Topic(failure.HttpStatus, request.Id), TwinAnswers.Refusal(failure, peer.ConnectionId, time.GetUtcNow()));
+
+    // spec/device-mqtt.md 8: without a subscription the answer is dropped. QoS 0 whatever was granted.
+    private void Publish(byte[] topic, ReadOnlyMemory<byte> body)
+    {
+        if (subscriptions.Has(MqttFeeds.TwinResponses))
+        {
+            _writer.Publish(topic, body);
+        }
+    }
+
+    private void Acknowledge(Request request)
+    {
+        if (request.Ticket is { } ticket)
+        {
+            acknowledgements.Complete(ticket);
+        }
+    }
+
+    private sealed record Request(byte[] Id, bool IsPatch, byte[]? Patch, long? ExpectedVersion, long? Ticket);
+}

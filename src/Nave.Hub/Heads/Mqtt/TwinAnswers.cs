@@ -1,0 +1,42 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Nave.Protocol.Errors;
+
+namespace Nave.Hub.Heads.Mqtt;
+
+/// <summary>
+/// Topics and bodies of what a client is told of its twin. A request is never left without an answer, and a refusal is
+/// always JSON with an <c>errorCode</c>: a Node client hangs on the one and dies of anything else
+/// (spec/device-mqtt.md 8, "Failures").
+/// </summary>
+internal static class TwinAnswers
+{
+    /// <summary><c>$iothub/twin/res/{status}/?$rid={rid}</c>, the request id byte for byte.</summary>
+    public static byte[] Topic(int status, ReadOnlySpan<byte> requestId) =>
+        [.. Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"$iothub/twin/res/{status}/?$rid=")), .. requestId];
+
+    /// <summary>Of a patch that was applied: 204 and the new version.</summary>
+    public static byte[] PatchedTopic(ReadOnlySpan<byte> requestId, long version) =>
+        [.. "$iothub/twin/res/204/?$rid="u8, .. requestId, .. Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"&$version={version}"))];
+
+    /// <summary>Of a desired change.</summary>
+    public static byte[] DesiredTopic(long version) =>
+        Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"$iothub/twin/PATCH/properties/desired/?$version={version}"));
+
+    /// <summary>The body of a refusal as the service writes it.</summary>
+    public static ReadOnlyMemory<byte> Refusal(HubFailure failure, string connectionId, DateTimeOffset now)
+    {
+        var body = new ArrayBufferWriter<byte>(256);
+        using var json = new Utf8JsonWriter(body);
+        json.WriteStartObject();
+        json.WriteNumber("errorCode", (int)failure.Code);
+        json.WriteString("trackingId", string.Create(CultureInfo.InvariantCulture, $"{connectionId}-G:1-TimeStamp:{now:MM/dd/yyyy HH:mm:ss}"));
+        json.WriteString("message", failure.Message);
+        json.WriteString("timestampUtc", now.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture));
+        json.WriteEndObject();
+        json.Flush();
+        return body.WrittenMemory;
+    }
+}
