@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
 using Nave.Hub.Events;
+using Nave.Hub.Methods;
 using Nave.Hub.Tests.Devices;
 using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
@@ -210,7 +211,8 @@ public sealed class TwinBoxTests : IAsyncLifetime
                 id,
                 new CommandBox(
                     id, new CommandStore(database), new CommandOptions(), new CommandRoute(new SessionTable(hub.Node)), new CommandClock(), hub.Time, () => Guid.Empty),
-                new TwinBox(id, twins, this)));
+                new TwinBox(id, twins, this),
+                new MethodWatch(route: null!))); // Nobody calls a method here.
         }
 
         public InProcessDeviceDirectory Directory { get; }
