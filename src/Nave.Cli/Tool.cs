@@ -62,6 +62,7 @@ internal static class Tool
         AuthorityCommand.Create(),
         ConsumerGroupCommand.Create(),
         EventsCommand.Create(),
+        HeartbeatCommand.Create(),
         CloudToDeviceCommand.Create(),
         SimulateCommand.Create(),
         HealthCommand.Create(),

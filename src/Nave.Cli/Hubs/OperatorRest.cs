@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Nave.Hub.Hosting;
@@ -45,6 +46,50 @@ internal sealed class OperatorRest : IDisposable
         catch (JsonException)
         {
             throw new CommandFailedException($"The operator port answered {method} {path} with something that is not JSON.");
+        }
+    }
+
+    /// <summary>Listens to server-sent events until stopped or the hub ends them.</summary>
+    public async IAsyncEnumerable<(string Kind, JsonNode Body)> ListenAsync(string path, [EnumeratorCancellation] CancellationToken stopping)
+    {
+        using var answer = await OpenAsync(path, stopping);
+        using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(stopping));
+        var kind = "";
+        while (await ReadLineAsync(reader, stopping) is { } line)
+        {
+            if (line.StartsWith("event: ", StringComparison.Ordinal))
+            {
+                kind = line["event: ".Length..];
+            }
+            else if (line.StartsWith("data: ", StringComparison.Ordinal) && JsonNode.Parse(line["data: ".Length..]) is { } body)
+            {
+                yield return (kind, body);
+            }
+        }
+    }
+
+    private async Task<HttpResponseMessage> OpenAsync(string path, CancellationToken stopping)
+    {
+        try
+        {
+            var answer = await _http.GetAsync(path, HttpCompletionOption.ResponseHeadersRead, stopping);
+            return answer.IsSuccessStatusCode ? answer : throw new CommandFailedException($"The hub refused {path}: {(int)answer.StatusCode}");
+        }
+        catch (HttpRequestException e)
+        {
+            throw new CommandFailedException($"The operator port {_http.BaseAddress} cannot be reached: {e.Message}");
+        }
+    }
+
+    private static async Task<string?> ReadLineAsync(StreamReader reader, CancellationToken stopping)
+    {
+        try
+        {
+            return await reader.ReadLineAsync(stopping);
+        }
+        catch (IOException)
+        {
+            return null; // The hub has gone.
         }
     }
 

@@ -20,6 +20,7 @@ internal sealed partial class HeartbeatMonitor(
     HeartbeatStore store,
     HeartbeatFeed feed,
     HeartbeatAlerts alerts,
+    HeartbeatWebhooks webhooks,
     HeartbeatOptions options,
     DeviceRegistry registry,
     TwinWriter twins,
@@ -200,15 +201,21 @@ internal sealed partial class HeartbeatMonitor(
         await foreach (var found in _found.Reader.ReadAllAsync(stopping))
         {
             var bodies = found.ConvertAll(transition => (transition, HeartbeatJson.Write(transition)));
-            await RetryAsync(() => store.PutAsync(bodies, stopping), stopping);
+            var notices = alerts.Of(bodies, time.GetUtcNow());
+            await RetryAsync(() => store.PutAsync(bodies, notices, stopping), stopping);
             foreach (var (_, body) in bodies)
             {
                 feed.Tell(new HeartbeatNotice("transition", body));
             }
 
-            foreach (var alert in alerts.Of(bodies, time.GetUtcNow()))
+            foreach (var alert in notices)
             {
                 feed.Tell(alert);
+            }
+
+            if (notices.Count > 0)
+            {
+                webhooks.WakeUp();
             }
         }
     }

@@ -21,6 +21,8 @@ internal static class HeartbeatRegistration
         .AddSingleton<HeartbeatStore>()
         .AddSingleton<HeartbeatFeed>()
         .AddSingleton<HeartbeatAlerts>()
+        .AddSingleton<HeartbeatWebhooks>()
+        .AddHostedService(provider => provider.GetRequiredService<HeartbeatWebhooks>())
         .AddSingleton<HeartbeatMonitor>()
         .AddHostedService(provider => provider.GetRequiredService<HeartbeatMonitor>());
 }

@@ -11,7 +11,7 @@ namespace Nave.Hub.Heartbeats;
 /// What of heartbeats outlives a process: each device's last transition with its number, the last few before it, and the
 /// rules. When a device was last heard follows with its transitions; in between the row of its presence knows better.
 /// </summary>
-internal sealed class HeartbeatStore(HubDatabase database, EventOutbox outbox)
+internal sealed class HeartbeatStore(HubDatabase database, EventOutbox outbox, HeartbeatWebhooks webhooks)
 {
     /// <summary>Transitions kept of each device.</summary>
     public const int HistoryPerDevice = 50;
@@ -36,9 +36,6 @@ internal sealed class HeartbeatStore(HubDatabase database, EventOutbox outbox)
             FOREIGN KEY (device_id, module_id) REFERENCES identities (device_id, module_id) ON DELETE CASCADE) {keyed};
 
         CREATE TABLE heartbeat_rules (name {text} NOT NULL PRIMARY KEY, body {text} NOT NULL) {keyed};
-
-        CREATE TABLE heartbeat_webhooks (
-            name {text} NOT NULL PRIMARY KEY, url {text} NOT NULL, secret {blob} NOT NULL) {keyed};
         """]);
 
     // Beside a living identity only.
@@ -96,12 +93,27 @@ internal sealed class HeartbeatStore(HubDatabase database, EventOutbox outbox)
         },
         stopping);
 
-    /// <summary>Keeps transitions with their events, in order; each is durable with its event when this completes.</summary>
-    public async Task PutAsync(IReadOnlyList<(HeartbeatTransition Transition, byte[] Body)> transitions, CancellationToken stopping)
+    /// <summary>
+    /// Keeps transitions with their events, in order, and with the last of them the alerts that they give rise to. A unit
+    /// that is written again after an unknown outcome is the same.
+    /// </summary>
+    public async Task PutAsync(
+        IReadOnlyList<(HeartbeatTransition Transition, byte[] Body)> transitions, IReadOnlyList<HeartbeatNotice> alerts, CancellationToken stopping)
     {
-        foreach (var unit in transitions.Chunk(RowsPerUnit))
+        var units = transitions.Chunk(RowsPerUnit).ToList();
+        for (var i = 0; i < units.Count; i++)
         {
-            await database.WriteAsync(session => Array.ForEach(unit, item => Put1(session, item.Transition, item.Body)), stopping);
+            var (unit, isLast) = (units[i], i == units.Count - 1);
+            await database.WriteAsync(
+                session =>
+                {
+                    Array.ForEach(unit, item => Put1(session, item.Transition, item.Body));
+                    foreach (var alert in isLast ? alerts : [])
+                    {
+                        webhooks.Add(session, alert);
+                    }
+                },
+                stopping);
         }
     }
 

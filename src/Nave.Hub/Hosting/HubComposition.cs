@@ -124,6 +124,7 @@ internal static class HubComposition
         services.AddSingleton<PolicyEndpoints>();
         services.AddSingleton<AuthorityEndpoints>();
         services.AddSingleton<ConsumerGroupEndpoints>();
+        services.AddSingleton<HeartbeatEndpoints>();
         services.AddSingleton<ConsumerGroupStore>();
         services.AddTransient<OperatorGate>();
     }

@@ -23,7 +23,7 @@ internal sealed class HubStores : IAsyncDisposable
     // In the order in which tables refer to each other.
     private static readonly SchemaPart[] Schema =
         [KeyWrapping.SchemaPart, AccessSchema.Part, RegistrySchema.Part, CommandStore.Schema, ConsumerGroupStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema, JobStore.Schema,
-        HeartbeatStore.Schema];
+        HeartbeatStore.Schema, HeartbeatWebhooks.Schema];
 
     private HubStores(DataDirectory data, ILoggerFactory loggers, TelemetryStreams streams)
     {

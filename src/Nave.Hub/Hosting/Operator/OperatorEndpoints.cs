@@ -14,5 +14,6 @@ internal static class OperatorEndpoints
         endpoints.ServiceProvider.GetRequiredService<PolicyEndpoints>().Map(root);
         endpoints.ServiceProvider.GetRequiredService<AuthorityEndpoints>().Map(root);
         endpoints.ServiceProvider.GetRequiredService<ConsumerGroupEndpoints>().Map(root);
+        endpoints.ServiceProvider.GetRequiredService<HeartbeatEndpoints>().Map(root);
     }
 }

@@ -1,0 +1,201 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Nave.Cli.Hubs;
+using Nave.Hub.Hosting;
+
+namespace Nave.Cli.Commands;
+
+/// <summary><c>nave heartbeat</c>: who is silent, on the operator port of the local hub.</summary>
+internal static class HeartbeatCommand
+{
+    /// <summary><c>nave heartbeat summary|list|show|watch|rules|set|unset</c>.</summary>
+    public static Command Create() => new("heartbeat", "Who is silent, and what is expected of whom (local hub, operator port)")
+    {
+        Summary(),
+        List(),
+        Show(),
+        Watch(),
+        Rules(),
+        Set(),
+        Unset(),
+    };
+
+    private static Command Summary()
+    {
+        var command = new Command("summary", "How many devices are in each state");
+        OperatorCommand.OnGet(command, "heartbeats/summary", summary => Output.Table(
+            ["state", "devices"],
+            (summary?["states"] as JsonObject ?? []).Select(state => (IReadOnlyList<string?>)[state.Key, state.Value?.ToString()])));
+        return command;
+    }
+
+    private static Command List()
+    {
+        var command = new Command("list", "List devices by state");
+        var state = new Option<string?>("--state") { Description = "unknown, online, late, offline, failing, disabled or sleeping", HelpName = "STATE" };
+        var group = new Option<string?>("--group") { Description = "Only devices of this group (Heartbeats:GroupTag)", HelpName = "GROUP" };
+        var top = new Option<int>("--top") { Description = "At most so many", DefaultValueFactory = _ => 1000, HelpName = "COUNT" };
+        command.Options.Add(state);
+        command.Options.Add(group);
+        command.Options.Add(top);
+        OperatorCommand.OnSend(
+            command, HttpMethod.Get,
+            parsed => $"heartbeats/devices?top={parsed.GetValue(top)}&state={Escape(parsed.GetValue(state))}&group={Escape(parsed.GetValue(group))}",
+            _ => null,
+            page => Output.Table(
+                ["device", "state", "since", "last seen", "every (s)", "missed", "rule"],
+                (page?["devices"] as JsonArray ?? []).Select(device => (IReadOnlyList<string?>)
+                [
+                    Text(device, "deviceId"), Text(device, "state"), Text(device, "since"), Text(device, "lastSeen"),
+                    Text(device, "expectedEverySeconds"), Text(device, "missed"), Text(device, "rule"),
+                ])));
+        return command;
+    }
+
+    private static Command Show()
+    {
+        var command = new Command("show", "Show one device: its state, the rule that won, its connection");
+        var name = OperatorCommand.NameOf(command, "DEVICE");
+        OperatorCommand.OnSend(command, HttpMethod.Get, parsed => $"heartbeats/devices/{name(parsed)}", _ => null, device => Output.Fields(
+        [
+            ("device", Text(device, "deviceId")),
+            ("state", Text(device, "state")),
+            ("since", Text(device, "since")),
+            ("last seen", Text(device, "lastSeen")),
+            ("last heartbeat", Text(device, "lastHeartbeat")),
+            ("refused with", Text(device, "refusal")),
+            ("rule", Text(device, "rule")),
+            ("late after", Text(device?["terms"], "lateAfter") + " s"),
+            ("offline after", Text(device?["terms"], "offlineAfter") + " s"),
+            ("group", Text(device, "group")),
+            ("connected", Text(device?["presence"], "connected")),
+            ("protocol", Text(device?["presence"], "protocol")),
+            ("connection ended by", Text(device?["presence"], "reason")),
+        ]));
+        return command;
+    }
+
+    private static Command Watch()
+    {
+        var command = new Command("watch", "Show what happens, as it happens, until stopped");
+        var kind = new Option<string?>("--kind") { Description = "Only transition, alert, resolved, flapping, group or hub", HelpName = "KIND" };
+        command.Options.Add(kind);
+        var data = HubArguments.AddDataTo(command);
+        var json = Output.JsonOption();
+        command.Options.Add(json);
+        command.SetAction(async (parsed, stopping) =>
+        {
+            using var rest = new OperatorRest(data(parsed));
+            await foreach (var (name, body) in rest.ListenAsync($"heartbeats/stream?kind={Escape(parsed.GetValue(kind))}", stopping))
+            {
+                if (parsed.GetValue(json))
+                {
+                    Output.JsonLine(new JsonObject { ["kind"] = name, ["data"] = body.DeepClone() });
+                }
+                else
+                {
+                    Console.Out.WriteLine(Line(name, body));
+                }
+            }
+
+            return Tool.Done;
+        });
+        return command;
+    }
+
+    private static Command Rules()
+    {
+        var command = new Command("rules", "List rules, the ones that win first");
+        OperatorCommand.OnGet(command, "heartbeats/rules", rules => Output.Table(
+            ["rule", "every (s)", "missed allowed", "counts", "condition", "priority"],
+            (rules as JsonArray ?? []).Select(rule => (IReadOnlyList<string?>)
+                [Text(rule, "name"), Text(rule, "every"), Text(rule, "missedAllowed"), Text(rule, "counts"), Text(rule, "condition"), Text(rule, "priority")])));
+        return command;
+    }
+
+    private static Command Set()
+    {
+        var command = new Command("set", "Set a rule; 'default' is the rule of everybody else");
+        var name = OperatorCommand.NameOf(command, "RULE");
+        var every = Duration("--every", "How often a device is to be heard; 0 for no watch");
+        every.Required = true;
+        var where = new Option<string?>("--where") { Description = "For which devices, such as \"tags.site = 'north'\"", HelpName = "CONDITION" };
+        var missed = new Option<int?>("--missed") { Description = "Periods that may be missed [2]", HelpName = "COUNT" };
+        var grace = Duration("--grace", "Given on top of each deadline [a tenth, at least 5s]");
+        var first = Duration("--first-contact", "How long a device that was never heard may take [for ever]");
+        var maxEvery = Duration("--max-every", "The longest period that a device may choose itself [none]");
+        var maxSleep = Duration("--max-sleep", "The longest sleep that a device may announce [none]");
+        var counts = new Option<string?>("--counts") { Description = "What proves life: telemetry, heartbeats or any [telemetry]", HelpName = "WHAT" };
+        var priority = new Option<int?>("--priority") { Description = "Of two rules for a device the higher wins [0]", HelpName = "NUMBER" };
+        foreach (var option in new Option[] { every, where, missed, grace, first, maxEvery, maxSleep, counts, priority })
+        {
+            command.Options.Add(option);
+        }
+
+        OperatorCommand.OnSend(
+            command, HttpMethod.Put, parsed => $"heartbeats/rules/{name(parsed)}",
+            parsed =>
+            {
+                var body = new JsonObject();
+                Put("every", Seconds(parsed.GetValue(every)));
+                Put("condition", parsed.GetValue(where) is { } condition ? JsonValue.Create(condition) : null);
+                Put("missedAllowed", parsed.GetValue(missed) is { } count ? JsonValue.Create(count) : null);
+                Put("grace", Seconds(parsed.GetValue(grace)));
+                Put("firstContactWithin", Seconds(parsed.GetValue(first)));
+                Put("maxEvery", Seconds(parsed.GetValue(maxEvery)));
+                Put("maxSleep", Seconds(parsed.GetValue(maxSleep)));
+                Put("counts", parsed.GetValue(counts) is { } what ? JsonValue.Create(what) : null);
+                Put("priority", parsed.GetValue(priority) is { } number ? JsonValue.Create(number) : null);
+                return body;
+
+                void Put(string member, JsonValue? value)
+                {
+                    if (value is not null)
+                    {
+                        body[member] = value;
+                    }
+                }
+            },
+            rule => Output.Fields((rule as JsonObject ?? []).Select(member => (member.Key, member.Value?.ToString()))));
+        return command;
+    }
+
+    private static Command Unset()
+    {
+        var command = OperatorCommand.Delete("heartbeats/rules", "Take a rule away");
+        var renamed = new Command("unset", command.Description);
+        foreach (var argument in command.Arguments)
+        {
+            renamed.Arguments.Add(argument);
+        }
+
+        foreach (var option in command.Options)
+        {
+            renamed.Options.Add(option);
+        }
+
+        renamed.Action = command.Action;
+        return renamed;
+    }
+
+    private static Option<string?> Duration(string name, string description) => new(name) { Description = description, HelpName = "DURATION" };
+
+    private static JsonValue? Seconds(string? text) => text is null ? null
+        : OptionTable.TryReadDuration(text) is { } duration ? JsonValue.Create(duration.TotalSeconds)
+        : throw new CommandFailedException($"'{text}' is not a duration: write 500ms, 30s, 5m, 12h or 1d", isUsage: true);
+
+    private static string Line(string kind, JsonNode body) => Output.Printable(kind switch
+    {
+        "hub" => $"{Text(body, "at")}  the hub: {Text(body, "hub")}",
+        "group" => $"{Text(body, "at")}  group {Text(body, "group") ?? "(whole hub)"} is {Text(body, "state")}: {Text(body, "silent")} of {Text(body, "watched")} silent",
+        _ => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Text(body, "since")}  {kind,-10} {Text(body, "deviceId")}: {Text(body, "previous")} -> {Text(body, "state")} ({Text(body, "cause")}), last seen {Text(body, "lastSeen") ?? "never"}"),
+    });
+
+    private static string Escape(string? text) => Uri.EscapeDataString(text ?? "");
+
+    private static string? Text(JsonNode? node, string name) => node?[name]?.ToString();
+}
