@@ -65,6 +65,7 @@ internal static class Tool
         HeartbeatCommand.Create(),
         CloudToDeviceCommand.Create(),
         SimulateCommand.Create(),
+        TokensCommand.Create(),
         HealthCommand.Create(),
     };
 

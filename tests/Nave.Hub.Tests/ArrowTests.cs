@@ -13,7 +13,8 @@ public sealed partial class ArrowTests
         ["Nave.EventLog"] = ["Nave.Protocol"],
         ["Nave.Storage"] = ["Nave.Protocol", "Nave.EventLog"],
         ["Nave.Hub"] = ["Nave.Protocol", "Nave.Mqtt", "Nave.EventLog", "Nave.Storage"],
-        ["Nave.Cli"] = ["Nave.Hub", "Nave.Protocol", "Nave.Mqtt"],
+        ["Nave.Tokens"] = ["Nave.Protocol", "Nave.Storage"],
+        ["Nave.Cli"] = ["Nave.Hub", "Nave.Tokens", "Nave.Protocol", "Nave.Mqtt"],
     };
 
     // What a folder of the hub must not name.

@@ -25,6 +25,9 @@ internal sealed class ConfigurationFile
     /// <summary>What the section <c>Seed</c> says.</summary>
     public HubSeed Seed { get; private set; } = new();
 
+    /// <summary>Where the section <c>Seed</c> begins; null where there is none.</summary>
+    public string? SeedAt { get; private set; }
+
     /// <summary>Reads the file; what is wrong with its form goes to <paramref name="problems"/>.</summary>
     public static ConfigurationFile Read(string path, List<string> problems)
     {
@@ -57,6 +60,7 @@ internal sealed class ConfigurationFile
         {
             if (section.Equals("Seed", StringComparison.OrdinalIgnoreCase))
             {
+                SeedAt = Where(content);
                 Seed = new SeedReader(Pairs, Text, Items, (node, message) => _problems.Add($"{Where(node)}: {message}")).Read(content);
                 continue;
             }

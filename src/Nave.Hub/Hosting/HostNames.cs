@@ -3,7 +3,7 @@ using System.Net;
 namespace Nave.Hub.Hosting;
 
 /// <summary>The names that a hub goes by when nobody chose any (design.md 3).</summary>
-internal static class HostNames
+public static class HostNames
 {
     /// <summary>The configured names, or the default set; the first one is printed.</summary>
     /// <param name="configured">What the operator asked for.</param>

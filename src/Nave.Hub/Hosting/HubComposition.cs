@@ -88,7 +88,7 @@ internal static class HubComposition
     {
         services.AddSingleton<HubMetrics>();
         services.AddSingleton<HubGauges>();
-        services.AddSingleton<PrometheusPage>();
+        services.AddSingleton(provider => new PrometheusPage(provider.GetRequiredService<HubMetrics>().Meter));
         services.AddSingleton<HubHealth>();
         services.AddSingleton<HubSeeding>();
         services.AddSingleton(new AccessOptions

@@ -27,7 +27,7 @@ public static class OptionReader
             options.Seed = file.Seed;
         }
 
-        Apply(options, FromEnvironment(environment), problems);
+        Apply(options, FromEnvironment(environment, EnvironmentPrefix), problems);
         Apply(options, flags, problems);
         if ((options.Tls.CertificateFile is null) != (options.Tls.KeyFile is null))
         {
@@ -37,12 +37,28 @@ public static class OptionReader
         return problems.Count == 0 ? options : throw new StartFailureException(string.Join(Environment.NewLine, problems)) { IsUsage = true };
     }
 
-    private static IEnumerable<OptionSetting> FromEnvironment(IDictionary environment) =>
+    /// <summary>
+    /// The settings of another role, whose options are in a table of its own, in the order in which they apply: file,
+    /// environment, flags. What is wrong with the file's form goes to <paramref name="problems"/>.
+    /// </summary>
+    public static IReadOnlyList<OptionSetting> ReadSettings(
+        string? configurationFile, IDictionary environment, string environmentPrefix, IEnumerable<OptionSetting> flags, List<string> problems)
+    {
+        var file = configurationFile is null ? null : ConfigurationFile.Read(configurationFile, problems);
+        if (file?.SeedAt is { } where)
+        {
+            problems.Add($"{where}: there is no section 'Seed' here; it is the hub's");
+        }
+
+        return [.. file?.Settings ?? [], .. FromEnvironment(environment, environmentPrefix), .. flags];
+    }
+
+    private static IEnumerable<OptionSetting> FromEnvironment(IDictionary environment, string prefix) =>
         environment.Keys.OfType<string>()
-            .Where(name => name.StartsWith(EnvironmentPrefix, StringComparison.Ordinal))
+            .Where(name => name.StartsWith(prefix, StringComparison.Ordinal))
             .Order(StringComparer.Ordinal)
             .Select(name => new OptionSetting(
-                name[EnvironmentPrefix.Length..].Replace("__", ":", StringComparison.Ordinal),
+                name[prefix.Length..].Replace("__", ":", StringComparison.Ordinal),
                 (string?)environment[name] ?? "",
                 $"environment variable {name}"));
 

@@ -1,8 +1,7 @@
-using System.Globalization;
-using System.Net;
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Events;
 using Nave.Hub.Methods;
+using static Nave.Hub.Hosting.OptionValue;
 
 namespace Nave.Hub.Hosting;
 
@@ -124,80 +123,10 @@ public static class OptionTable
         Rows.FirstOrDefault(row => row.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>The known option that a mistyped name is nearest to, or null when none is near.</summary>
-    public static string? Nearest(string name)
-    {
-        var (best, distance) = Rows
-            .Select(row => (row.Name, Distance: EditDistance(row.Name.ToLowerInvariant(), name.ToLowerInvariant())))
-            .MinBy(candidate => candidate.Distance);
-        return distance <= Math.Max(2, name.Length / 4) ? best : null;
-    }
+    public static string? Nearest(string name) => OptionValue.Nearest(name, Rows.Select(row => row.Name));
 
     /// <summary>Reads a duration as options write it; null when it is none.</summary>
     public static TimeSpan? TryReadDuration(string text) => OptionText.TryDuration(text);
-
-    private static List<string> Names(string text) =>
-        [.. text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(HostName)];
-
-    private static string HostName(string text) =>
-        IPAddress.TryParse(text, out _) || Uri.CheckHostName(text) is UriHostNameType.Dns
-            ? text
-            : throw new FormatException($"'{text}' is neither a host name nor an IP address");
-
-    private static IPAddress Address(string text) =>
-        IPAddress.TryParse(text, out var address) ? address : throw new FormatException($"'{text}' is not an IP address");
-
-    private static int Port(string text) => Number(text, 0, 65_535);
-
-    private static int Number(string text, int least, int most) =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most
-            ? value
-            : throw new FormatException($"'{text}' is not a whole number from {least} to {most}");
-
-    private static bool Flag(string text) =>
-        bool.TryParse(text, out var value) ? value : throw new FormatException($"'{text}' is neither true nor false");
-
-    private static T Choice<T>(string text)
-        where T : struct, Enum =>
-        Enum.TryParse<T>(text, ignoreCase: true, out var value) && Enum.IsDefined(value) && !char.IsAsciiDigit(text[0])
-            ? value
-            : throw new FormatException($"'{text}' is none of {string.Join(", ", Enum.GetNames<T>()).ToLowerInvariant()}");
-
-    private static List<T> Choices<T>(string text)
-        where T : struct, Enum =>
-        [.. text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(Choice<T>).Distinct()];
-
-    private static string Url(string text) =>
-        Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
-            ? text
-            : throw new FormatException($"'{text}' is not an http or https URL");
-
-    private static TimeSpan Duration(string text, TimeSpan least)
-    {
-        var value = OptionText.TryDuration(text) ?? throw new FormatException(
-            $"'{text}' is not a duration: write 500ms, 30s, 5m, 12h, 1d or hh:mm:ss");
-        return value >= least ? value : throw new FormatException($"'{text}' is less than {least}");
-    }
-
-    private static long Size(string text) => OptionText.TryBytes(text) ?? throw new FormatException(
-        $"'{text}' is not a size: write 1000, 512KB, 64MB or 10GB");
-
-    private static int EditDistance(string left, string right)
-    {
-        var row = Enumerable.Range(0, right.Length + 1).ToArray();
-        for (var i = 1; i <= left.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= right.Length; j++)
-            {
-                var above = row[j];
-                row[j] = Math.Min(Math.Min(row[j] + 1, row[j - 1] + 1), diagonal + (left[i - 1] == right[j - 1] ? 0 : 1));
-                diagonal = above;
-            }
-        }
-
-        return row[^1];
-    }
 }
 
 /// <summary>One option.</summary>

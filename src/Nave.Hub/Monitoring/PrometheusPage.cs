@@ -6,10 +6,10 @@ using System.Text;
 namespace Nave.Hub.Monitoring;
 
 /// <summary>
-/// The page at <c>/metrics</c>: adds up what a hub's instruments report and writes it in the Prometheus text format
+/// The page at <c>/metrics</c>: adds up what the instruments of a meter report and writes it in the Prometheus text format
 /// 0.0.4. Ours, because the OpenTelemetry exporter for Prometheus is only a pre-release.
 /// </summary>
-internal sealed class PrometheusPage : IDisposable
+public sealed class PrometheusPage : IDisposable
 {
     /// <summary>What the page is served as.</summary>
     public const string ContentType = "text/plain; version=0.0.4; charset=utf-8";
@@ -17,11 +17,12 @@ internal sealed class PrometheusPage : IDisposable
     private readonly ConcurrentDictionary<Instrument, Family> _families = new();
     private readonly MeterListener _listener = new();
 
-    public PrometheusPage(HubMetrics metrics)
+    /// <param name="meter">Whose instruments are shown.</param>
+    public PrometheusPage(Meter meter)
     {
         _listener.InstrumentPublished = (instrument, listener) =>
         {
-            if (instrument.Meter == metrics.Meter)
+            if (instrument.Meter == meter)
             {
                 listener.EnableMeasurementEvents(instrument, _families.GetOrAdd(instrument, Family.Of));
             }

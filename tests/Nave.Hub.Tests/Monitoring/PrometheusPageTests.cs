@@ -9,7 +9,7 @@ public sealed class PrometheusPageTests
     public void Counters_gauges_and_histograms_are_written_in_the_text_format()
     {
         using var metrics = new HubMetrics();
-        using var page = new PrometheusPage(metrics);
+        using var page = new PrometheusPage(metrics.Meter);
         metrics.ObserveGauge("nave_devices_connected", "Devices.", () => 7);
         metrics.ConnectionOpened("mqtts");
         metrics.ConnectionOpened("mqtts");
@@ -38,7 +38,7 @@ public sealed class PrometheusPageTests
     {
         using var ours = new HubMetrics();
         using var theirs = new HubMetrics();
-        using var page = new PrometheusPage(ours);
+        using var page = new PrometheusPage(ours.Meter);
 
         theirs.Refused("DeviceNotFound");
 
@@ -49,7 +49,7 @@ public sealed class PrometheusPageTests
     public void Labels_are_escaped()
     {
         using var metrics = new HubMetrics();
-        using var page = new PrometheusPage(metrics);
+        using var page = new PrometheusPage(metrics.Meter);
 
         metrics.Refused("a\"b\\c\nd");
 
