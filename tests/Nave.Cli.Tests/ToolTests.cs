@@ -26,6 +26,9 @@ public sealed class ToolTests
     [InlineData("c2d purge pump")]
     [InlineData("c2d feedback --follow --json")]
     [InlineData("simulate --devices 5 --rate 10 --duration 5s")]
+    [InlineData("tokens run --hub-data d --policy device --sqlite s.db --bind 0.0.0.0 --https-port 8450 --life 1h --set Limits:TokensPerHourPerDevice=10")]
+    [InlineData("tokens secret add pump-7 --device-id dev1 --label new --expires-in 90d --sqlite s.db --json")]
+    [InlineData("tokens secret remove pump-7 --label old --sqlite s.db")]
     [InlineData("health --login HostName=h;SharedAccessKeyName=p;SharedAccessKey=a2V5")]
     public void What_the_documentation_shows_is_understood(string line) => Assert.Empty(Parse(line).Errors);
 
