@@ -219,6 +219,9 @@ internal sealed class DeviceSession : ILiveAccess
     public void AnswerMethod(Guid requestId, int status, ReadOnlyMemory<byte> payload) =>
         CompleteMethod(requestId, new MethodOutcome(MethodOutcomeKind.Answered, status, payload));
 
+    /// <summary>Whether somebody still waits for the answer: what a head has kept back needs not be sent otherwise.</summary>
+    public bool IsMethodPending(Guid requestId) => _methods?.Has(requestId) is true;
+
     /// <summary>The head could not send it to the device.</summary>
     public void RefuseMethod(Guid requestId) => CompleteMethod(requestId, new MethodOutcome(MethodOutcomeKind.NotTaken));
 

@@ -24,6 +24,15 @@ internal sealed class SessionMethods
         }
     }
 
+    /// <summary>Whether the call waits.</summary>
+    public bool Has(Guid requestId)
+    {
+        lock (_waiting)
+        {
+            return _waiting.ContainsKey(requestId);
+        }
+    }
+
     /// <summary>Takes a call out.</summary>
     /// <param name="requestId">As the device gave it.</param>
     /// <param name="node">The node that waits.</param>

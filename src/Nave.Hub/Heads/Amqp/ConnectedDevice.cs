@@ -16,16 +16,37 @@ namespace Nave.Hub.Heads.Amqp;
 /// One device or module on one connection: its session, and the links that live on it. Ends with its last link, with
 /// the connection, or when the hub says so; then its links are detached, and nothing else of the connection is touched.
 /// </summary>
-internal sealed partial class ConnectedDevice(IdentityId id, ConnectionDevices owner, ILogger logger) : IDeviceChannel
+internal sealed partial class ConnectedDevice : IDeviceChannel
 {
+    private readonly ConnectionDevices _owner;
+    private readonly ILogger _logger;
+
     // Leaf lock: held while a link joins or leaves, never while one is closed.
     private readonly Lock _lock = new();
     private readonly List<IDeviceLink> _links = [];
     private CloseReason? _reason;
     private volatile CommandsLink? _commands;
 
+    public ConnectedDevice(IdentityId id, ConnectionDevices owner, TimeProvider time, ILogger logger)
+    {
+        Id = id;
+        _owner = owner;
+        _logger = logger;
+        Methods = new MethodLinks(this, logger);
+        Twin = new TwinLinks(this, time, logger);
+    }
+
     /// <summary>Who it is.</summary>
-    public IdentityId Id { get; } = id;
+    public IdentityId Id { get; }
+
+    /// <summary>Its links for direct methods.</summary>
+    public MethodLinks Methods { get; }
+
+    /// <summary>Its links for its twin.</summary>
+    public TwinLinks Twin { get; }
+
+    /// <summary>The connection's name in logs.</summary>
+    public string ConnectionId => _owner.Connection.Peer.ConnectionId;
 
     /// <summary>The session; set before the first link joins.</summary>
     public DeviceSession? Session { get; private set; }
@@ -58,12 +79,12 @@ internal sealed partial class ConnectedDevice(IdentityId id, ConnectionDevices o
         lock (_lock)
         {
             Session = session;
-            ended = _reason ??= owner.TryAdd(this) ? null : CloseReason.PeerClosed;
+            ended = _reason ??= _owner.TryAdd(this) ? null : CloseReason.PeerClosed;
         }
 
         if (ended is { } reason)
         {
-            owner.Remove(this);
+            _owner.Remove(this);
             await session.EndAsync(reason);
         }
 
@@ -98,7 +119,7 @@ internal sealed partial class ConnectedDevice(IdentityId id, ConnectionDevices o
             _reason = CloseReason.Disconnected;
         }
 
-        owner.Remove(this);
+        _owner.Remove(this);
         Ended = EndAsync(CloseReason.Disconnected);
     }
 
@@ -119,13 +140,10 @@ internal sealed partial class ConnectedDevice(IdentityId id, ConnectionDevices o
     }
 
     /// <inheritdoc/>
-    public void InvokeMethod(MethodInvocation invocation) => Session?.RefuseMethod(invocation.RequestId);
+    public void InvokeMethod(MethodInvocation invocation) => Methods.Invoke(invocation);
 
     /// <inheritdoc/>
-    public void DesiredChanged(DesiredChange change)
-    {
-        // No twin link yet: nothing here asks the session to watch.
-    }
+    public void DesiredChanged(DesiredChange change) => Twin.DesiredChanged(change);
 
     /// <inheritdoc/>
     public void Close(CloseReason reason)
@@ -143,7 +161,7 @@ internal sealed partial class ConnectedDevice(IdentityId id, ConnectionDevices o
             _links.Clear();
         }
 
-        owner.Remove(this);
+        _owner.Remove(this);
         foreach (var link in links)
         {
             link.Detach(ToError(reason));
@@ -155,7 +173,7 @@ internal sealed partial class ConnectedDevice(IdentityId id, ConnectionDevices o
     /// <inheritdoc/>
     public void Inject(FaultKind fault, string reason)
     {
-        var connection = owner.Connection;
+        var connection = _owner.Connection;
         switch (fault)
         {
             case FaultKind.KillTcp:
@@ -208,7 +226,10 @@ internal sealed partial class ConnectedDevice(IdentityId id, ConnectionDevices o
         await Task.Yield(); // The engine may hold its locks.
         try
         {
-            await CommandsTail; // What the device said of its commands before it left counts.
+            // What the device said before it left counts: of its commands, and to its twin.
+            Twin.Complete();
+            await CommandsTail;
+            await Twin.Answering;
             if (Session is { } session)
             {
                 await session.EndAsync(reason);
@@ -216,7 +237,7 @@ internal sealed partial class ConnectedDevice(IdentityId id, ConnectionDevices o
         }
         catch (Exception e)
         {
-            Log.EndFailed(logger, e, Id.ToString());
+            Log.EndFailed(_logger, e, Id.ToString());
         }
     }
 
@@ -228,7 +249,7 @@ internal sealed partial class ConnectedDevice(IdentityId id, ConnectionDevices o
         }
         catch (Exception e)
         {
-            Log.ReturnFailed(logger, e, Id.ToString());
+            Log.ReturnFailed(_logger, e, Id.ToString());
         }
     }
 

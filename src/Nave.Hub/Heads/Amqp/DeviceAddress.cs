@@ -12,8 +12,14 @@ internal enum DeviceLinkKind
     /// <summary>Cloud-to-device messages.</summary>
     Commands,
 
-    /// <summary>Twins, direct methods and module inputs: known, and not built yet.</summary>
-    Unbuilt,
+    /// <summary>Direct methods: requests one way, answers the other.</summary>
+    Methods,
+
+    /// <summary>The twin: requests one way, answers and desired changes the other.</summary>
+    Twin,
+
+    /// <summary>Messages to a module's inputs.</summary>
+    Inputs,
 }
 
 /// <summary>
@@ -75,7 +81,7 @@ internal sealed record DeviceAddress(DeviceLinkKind Kind, IReadOnlyList<Identity
         var isPair = address.Segments.Count == at + 2;
         if (isPair && address.Is(at, "messages") && address.Is(at + 1, "events"))
         {
-            return peerSends ? DeviceLinkKind.Telemetry : isModule ? DeviceLinkKind.Unbuilt : null;
+            return peerSends ? DeviceLinkKind.Telemetry : isModule ? DeviceLinkKind.Inputs : null;
         }
 
         if (isPair && address.Is(at, "messages") && address.Is(at + 1, "devicebound"))
@@ -83,9 +89,8 @@ internal sealed record DeviceAddress(DeviceLinkKind Kind, IReadOnlyList<Identity
             return peerSends ? null : DeviceLinkKind.Commands;
         }
 
-        return (isPair && address.Is(at, "methods") && address.Is(at + 1, "devicebound"))
-            || (address.Segments.Count == at + 1 && address.Is(at, "twin"))
-            ? DeviceLinkKind.Unbuilt
+        return isPair && address.Is(at, "methods") && address.Is(at + 1, "devicebound") ? DeviceLinkKind.Methods
+            : address.Segments.Count == at + 1 && address.Is(at, "twin") ? DeviceLinkKind.Twin
             : null;
     }
 

@@ -13,7 +13,7 @@ namespace Nave.Hub.Heads.Amqp;
 /// identity's session on the connection at its first link, and accepts. The connection reads on when that is decided.
 /// </summary>
 internal sealed partial class DeviceLinks(
-    DeviceSessions sessions, AccessControl access, CommandOptions commands, ILogger<DeviceLinks> logger)
+    DeviceSessions sessions, AccessControl access, CommandOptions commands, TimeProvider time, ILogger<DeviceLinks> logger)
     : ILinkFamily, ILinkHandler
 {
     /// <inheritdoc/>
@@ -46,13 +46,9 @@ internal sealed partial class DeviceLinks(
                 Log.Refused(logger, request.Connection.Peer.ConnectionId, failure.Code, failure.Detail);
                 request.Refuse(failure);
             }
-            else if (address.Kind is DeviceLinkKind.Telemetry)
-            {
-                new TelemetryLink(request, device, devices).Accept();
-            }
             else
             {
-                new CommandsLink(request, device, commands.LockDuration, logger).Accept();
+                await AcceptAsync(request, address.Kind, device);
             }
         }
         catch (Exception e) when (AmqpConnection.IsEngineClosed(e) || e is OperationCanceledException)
@@ -67,6 +63,30 @@ internal sealed partial class DeviceLinks(
         }
     }
 
+    private async ValueTask AcceptAsync(LinkRequest request, DeviceLinkKind kind, ConnectedDevice device)
+    {
+        switch (kind)
+        {
+            case DeviceLinkKind.Telemetry:
+                new TelemetryLink(request, device, request.Connection.Devices).Accept();
+                break;
+            case DeviceLinkKind.Commands:
+                new CommandsLink(request, device, commands.LockDuration, logger).Accept();
+                break;
+            case DeviceLinkKind.Methods:
+                await device.Methods.AttachAsync(request);
+                break;
+            case DeviceLinkKind.Twin:
+                device.Twin.Attach(request);
+                break;
+            case DeviceLinkKind.Inputs:
+                new InputsLink(request, device, logger).Accept();
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(kind));
+        }
+    }
+
     private async ValueTask<Outcome<ConnectedDevice>> FindDeviceAsync(LinkRequest request, DeviceAddress address, ConnectionDevices devices)
     {
         // Whoever has a session here stands on a grant that is watched.
@@ -74,7 +94,7 @@ internal sealed partial class DeviceLinks(
         {
             if (devices.Find(id) is { } known)
             {
-                return address.Kind is DeviceLinkKind.Unbuilt ? Unbuilt() : known;
+                return known;
             }
         }
 
@@ -84,7 +104,7 @@ internal sealed partial class DeviceLinks(
             var outcome = await AdmitAsync(request.Connection, id, devices.Closed);
             if (outcome.TryGet(out var grant, out var failure))
             {
-                return address.Kind is DeviceLinkKind.Unbuilt ? Unbuilt() : await OpenAsync(request, grant, devices);
+                return await OpenAsync(request, grant, devices);
             }
 
             first ??= failure;
@@ -92,9 +112,6 @@ internal sealed partial class DeviceLinks(
 
         return first!;
     }
-
-    private static HubFailure Unbuilt() =>
-        HubFailures.NotImplemented.Saying("This version of the hub does not offer twins, direct methods and module inputs over AMQP.");
 
     /// <summary>By a token or SASL, for this identity or a policy that covers it; else by the TLS client certificate.</summary>
     private async ValueTask<Outcome<AccessGrant>> AdmitAsync(AmqpConnection connection, IdentityId id, CancellationToken stopping)
@@ -120,7 +137,7 @@ internal sealed partial class DeviceLinks(
 
     private async ValueTask<Outcome<ConnectedDevice>> OpenAsync(LinkRequest request, AccessGrant grant, ConnectionDevices devices)
     {
-        var device = new ConnectedDevice(grant.Identity!.Value, devices, logger);
+        var device = new ConnectedDevice(grant.Identity!.Value, devices, time, logger);
         var protocol = request.Connection.Peer.IsWebSocket ? DeviceProtocol.AmqpWs : DeviceProtocol.Amqp;
         var model = request.Property("com.microsoft:model-id") as string;
         var (session, refused) = await sessions.OpenAsync(new SessionRequest(grant, protocol, device, model), devices.Closed);

@@ -101,7 +101,8 @@ internal sealed record IncomingMessage(MessageProperties Properties, ReadOnlyMem
         return new IncomingMessage(properties with { Application = application }, body, acknowledgement);
     }
 
-    private static bool TryReadBody(Message message, out ReadOnlyMemory<byte> body)
+    /// <summary>The bytes of a body; false when it is of a kind that has none. Valid as long as the message is.</summary>
+    public static bool TryReadBody(Message message, out ReadOnlyMemory<byte> body)
     {
         body = default;
         switch (message.BodySection)
