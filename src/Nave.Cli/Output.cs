@@ -25,7 +25,10 @@ internal static class Output
     public static void Json(JsonNode? node) => Console.Out.WriteLine(node?.ToJsonString(Indented) ?? "null");
 
     /// <summary>Prints a JSON value on one line, at once.</summary>
-    public static void JsonLine(JsonNode node) => Console.Out.WriteLine(node.ToJsonString(OneLine));
+    public static void JsonLine(JsonNode node) => Console.Out.WriteLine(OneLineOf(node));
+
+    /// <summary>A JSON value on one line.</summary>
+    public static string OneLineOf(JsonNode node) => node.ToJsonString(OneLine);
 
     /// <summary>Prints a table.</summary>
     public static void Table(IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string?>> rows)

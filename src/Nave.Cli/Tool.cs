@@ -64,6 +64,7 @@ internal static class Tool
         EventsCommand.Create(),
         HeartbeatCommand.Create(),
         CloudToDeviceCommand.Create(),
+        TwinCommand.Create(),
         SimulateCommand.Create(),
         TokensCommand.Create(),
         HealthCommand.Create(),

@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Nave.Protocol.Access;
+using Nave.Protocol.Identities;
 
 namespace Nave.Cli.Hubs;
 
@@ -33,12 +34,20 @@ internal sealed class HubRest : IDisposable
     public static string PathOf(string deviceId, string? moduleId = null) =>
         $"/devices/{Uri.EscapeDataString(deviceId)}" + (moduleId is null ? "" : $"/modules/{Uri.EscapeDataString(moduleId)}");
 
+    /// <summary>The path of a twin.</summary>
+    public static string TwinPathOf(IdentityId id) =>
+        $"/twins/{Uri.EscapeDataString(id.Device.Value)}" + (id.Module is { } module ? $"/modules/{Uri.EscapeDataString(module.Value)}" : "");
+
     /// <summary>Reads JSON.</summary>
     public Task<JsonNode?> GetAsync(string path, CancellationToken stopping) => SendAsync(HttpMethod.Get, path, null, null, stopping);
 
     /// <summary>Creates (no version given) or replaces.</summary>
     public Task<JsonNode?> PutAsync(string path, JsonNode body, string? ifMatch, CancellationToken stopping) =>
         SendAsync(HttpMethod.Put, path, body, ifMatch, stopping);
+
+    /// <summary>Merges a patch.</summary>
+    public Task<JsonNode?> PatchAsync(string path, JsonNode body, string? ifMatch, CancellationToken stopping) =>
+        SendAsync(HttpMethod.Patch, path, body, ifMatch, stopping);
 
     /// <summary>Asks for something to be done.</summary>
     public Task<JsonNode?> PostAsync(string path, JsonNode body, CancellationToken stopping) =>
