@@ -65,6 +65,7 @@ internal static class Tool
         HeartbeatCommand.Create(),
         CloudToDeviceCommand.Create(),
         TwinCommand.Create(),
+        MethodCommand.Create(),
         SimulateCommand.Create(),
         TokensCommand.Create(),
         HealthCommand.Create(),

@@ -19,14 +19,17 @@ internal sealed class HubRest : IDisposable
     private readonly TimeProvider _time;
     private readonly HttpClient _http;
 
-    public HubRest(HubTarget hub, TimeProvider time)
+    /// <param name="hub">Which hub.</param>
+    /// <param name="time">For tokens.</param>
+    /// <param name="timeout">How long an answer may take; 30 seconds if left out.</param>
+    public HubRest(HubTarget hub, TimeProvider time, TimeSpan? timeout = null)
     {
         _hub = hub;
         _time = time;
         _http = new HttpClient(new SocketsHttpHandler { SslOptions = Trust.ClientOptions(hub.Host, hub.CaCertificate) })
         {
             BaseAddress = new UriBuilder("https", hub.Host, hub.HttpsPort).Uri,
-            Timeout = TimeSpan.FromSeconds(30),
+            Timeout = timeout ?? TimeSpan.FromSeconds(30),
         };
     }
 
@@ -130,7 +133,12 @@ internal sealed class HubRest : IDisposable
         try
         {
             var json = JsonNode.Parse(text);
-            return (string?)(json?["message"] ?? json?["Message"]) ?? text;
+            var message = (string?)(json?["message"] ?? json?["Message"]) ?? text;
+
+            // Of direct methods: JSON in a string (spec/service-rest.md 3.1).
+            return message.StartsWith('{') && JsonNode.Parse(message) is JsonObject inner && inner["message"] is { } inside
+                ? $"{inner["errorCode"]} {inside}"
+                : message;
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
