@@ -2,6 +2,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Amqp;
 using Amqp.Framing;
+using Amqp.Handler;
 
 namespace Nave.Conformance.Tests.Harness;
 
@@ -28,14 +29,7 @@ internal sealed class AmqpDoor : IAsyncDisposable
     /// <summary>Connects and attaches; the device may send.</summary>
     public static async Task<AmqpDoor> OpenAsync(OutsideHub hub, string device, string token)
     {
-        var factory = new ConnectionFactory();
-        factory.SSL.RemoteCertificateValidationCallback = (_, certificate, chain, _) =>
-        {
-            chain!.ChainPolicy = MqttDoor.TrustOf(hub);
-            return chain.Build((X509Certificate2)certificate!);
-        };
-        var connection = await factory.CreateAsync(
-            new Address(hub.Address, 5671, $"{device}@sas.{hub.Address.Split('.')[0]}", token, "/", "amqps"));
+        var connection = await ConnectAsync(hub, $"{device}@sas.{hub.Address.Split('.')[0]}", token);
         var attached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var link = new SenderLink(
             new Session(connection),
@@ -47,19 +41,34 @@ internal sealed class AmqpDoor : IAsyncDisposable
         return door;
     }
 
+    /// <summary>Connects with SASL PLAIN; the handler hears what the client's own interface does not tell.</summary>
+    public static Task<Connection> ConnectAsync(OutsideHub hub, string user, string token, IHandler? handler = null)
+    {
+        var factory = new ConnectionFactory();
+        factory.SSL.RemoteCertificateValidationCallback = (_, certificate, chain, _) =>
+        {
+            chain!.ChainPolicy = MqttDoor.TrustOf(hub);
+            return chain.Build((X509Certificate2)certificate!);
+        };
+        return factory.CreateAsync(new Address(hub.Address, 5671, user, token, "/", "amqps"), handler);
+    }
+
     /// <summary>Sends and completes when the hub has accepted.</summary>
     public Task SendAsync(string body) => _link.SendAsync(new Message { BodySection = new Data { Binary = Encoding.UTF8.GetBytes(body) } });
 
-    /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
+    /// <summary>Closes a connection that may be gone.</summary>
+    public static async Task CloseAsync(Connection connection)
     {
         try
         {
-            await _connection.CloseAsync(Patience, null);
+            await connection.CloseAsync(Patience, null);
         }
-        catch (Exception e) when (e is AmqpException or IOException or ObjectDisposedException)
+        catch (Exception e) when (e is AmqpException or IOException or ObjectDisposedException or TimeoutException)
         {
             // The hub has closed it, or has gone.
         }
     }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync() => await CloseAsync(_connection);
 }
