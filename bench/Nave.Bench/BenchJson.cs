@@ -1,11 +1,13 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Nave.Bench.Commands;
 using Nave.Bench.Load;
 using Nave.Bench.Scenarios;
 
 namespace Nave.Bench;
 
 /// <summary>How results and credentials read as JSON.</summary>
+[JsonSerializable(typeof(CommandsReport))]
 [JsonSerializable(typeof(DeviceCredential))]
 [JsonSerializable(typeof(HubConnection))]
 [JsonSerializable(typeof(LoadReport))]

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Nave.Bench.Commands;
 using Nave.Bench.Floor;
 using Nave.Bench.Load;
 using Nave.Bench.Scenarios;
@@ -11,7 +12,7 @@ if (!OperatingSystem.IsLinux())
 
 var root = new RootCommand("Measures Nave beside its peers and beside the floor, in one run.")
 {
-    IngestCommand.Create(), LoadCommand.Create(), FloorCommand.Create(),
+    IngestCommand.Create(), CommandsCommand.Create(), LoadCommand.Create(), FloorCommand.Create(),
 };
 var parsed = root.Parse(args);
 if (parsed.Errors.Count > 0)

@@ -24,6 +24,9 @@ internal sealed class RunningPeer(ChildProcess process, int port) : IAsyncDispos
 
     public int Port => port;
 
+    /// <summary>What a hub says of itself; null for other servers.</summary>
+    public HubConnection? Hub { get; init; }
+
     public bool HasExited => process.HasExited;
 
     public string LastErrors => process.LastErrors;

@@ -57,6 +57,7 @@ internal sealed class NavePeer(string? program) : IPeer
         return new RunningPeer(process, setting.Tls ? hub.Ports.Mqtts : hub.Ports.Mqtt)
         {
             ProcessId = hub.ProcessId,
+            Hub = hub,
             LoadArguments =
             [
                 "--credentials", credentials,
@@ -122,13 +123,15 @@ internal sealed class NavePeer(string? program) : IPeer
             DeviceToken.Mint($"{host}/devices/{IdOf(number)}", KeyOf(number), expiresAt)));
     }
 
-    private static string IdOf(int number) => string.Create(CultureInfo.InvariantCulture, $"bench-{number}");
+    /// <summary>The id of one of the seeded devices, counted from 0.</summary>
+    public static string IdOf(int number) => string.Create(CultureInfo.InvariantCulture, $"bench-{number}");
 
     private static byte[] KeyOf(int number) => SHA256.HashData(Encoding.UTF8.GetBytes(IdOf(number)));
 }
 
 /// <summary>What the bench reads of <c>connection.json</c>.</summary>
-internal sealed record HubConnection(string HostName, int ProcessId, HubConnection.HubPorts Ports, string CaCertificate)
+internal sealed record HubConnection(
+    string HostName, int ProcessId, HubConnection.HubPorts Ports, string CaCertificate, IReadOnlyDictionary<string, string> Policies)
 {
-    internal sealed record HubPorts(int Mqtt, int Mqtts);
+    internal sealed record HubPorts(int Mqtt, int Mqtts, int Https);
 }
