@@ -31,6 +31,7 @@ public sealed class ToolTests
     [InlineData("tokens run --hub-data d --policy device --sqlite s.db --bind 0.0.0.0 --https-port 8450 --life 1h --set Limits:TokensPerHourPerDevice=10")]
     [InlineData("tokens secret add pump-7 --device-id dev1 --label new --expires-in 90d --sqlite s.db --json")]
     [InlineData("tokens secret remove pump-7 --label old --sqlite s.db")]
+    [InlineData("simulate --protocol amqp-ws --answer-commands --existing --prefix sim-")]
     [InlineData("health --login HostName=h;SharedAccessKeyName=p;SharedAccessKey=a2V5")]
     public void What_the_documentation_shows_is_understood(string line) => Assert.Empty(Parse(line).Errors);
 
@@ -50,6 +51,7 @@ public sealed class ToolTests
     [InlineData("method invoke a/b reboot")]
     [InlineData("simulate --devices 0")]
     [InlineData("simulate --rate 0")]
+    [InlineData("simulate --protocol coap")]
     [InlineData("up --colour red")]
     [InlineData("nothing")]
     public async Task Wrong_usage_is_exit_code_2(string line)

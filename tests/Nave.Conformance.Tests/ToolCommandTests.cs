@@ -6,6 +6,8 @@ namespace Nave.Conformance.Tests;
 /// <summary><c>nave c2d</c> from both ends, as processes of their own.</summary>
 public sealed class ToolCommandTests
 {
+    private static readonly string[] Protocols = ["mqtt", "mqtt-ws", "amqp", "amqp-ws", "https"];
+
     [Fact]
     public async Task A_command_goes_out_comes_in_and_its_sender_hears_what_became_of_it()
     {
@@ -73,5 +75,31 @@ public sealed class ToolCommandTests
 
         var twice = await NaveTool.RunAsync(hub, stopping, "c2d", "send", "known", "x", "--file", "y");
         Assert.Equal(2, twice.ExitCode);
+    }
+
+    [Fact]
+    public async Task Simulated_devices_send_and_answer_commands_on_every_protocol()
+    {
+        var stopping = TestContext.Current.CancellationToken;
+        await using var hub = await OutsideHub.StartAsync(stopping);
+        foreach (var protocol in Protocols)
+        {
+            await hub.CreateDeviceAsync($"{protocol}-1", stopping);
+            await hub.CreateDeviceAsync($"{protocol}-2", stopping);
+        }
+
+        await Parallel.ForEachAsync(
+            Protocols, new ParallelOptions { MaxDegreeOfParallelism = 2, CancellationToken = stopping }, async (protocol, stop) =>
+            {
+                (await NaveTool.RunAsync(hub, stop, "c2d", "send", $"{protocol}-2", "go", "--ack", "full")).Done();
+                var summary = JsonNode.Parse((await NaveTool.RunAsync(
+                    hub, stop, "simulate", "--existing", "--prefix", $"{protocol}-", "--devices", "2", "--rate", "10", "--messages", "40",
+                    "--protocol", protocol, "--answer-commands", "--json")).Done())!;
+                Assert.Equal((protocol, 2, 40, 40, 1),
+                    ((string?)summary["protocol"], (int)summary["connected"]!, (int)summary["sent"]!, (int)summary["acknowledged"]!, (int)summary["commandsAnswered"]!));
+            });
+
+        var feedback = await NaveTool.RunAsync(hub, stopping, "c2d", "feedback", "--count", "5", "--timeout", "40s");
+        Assert.Equal(5, feedback.Done().Split('\n').Count(line => line.EndsWith("Success", StringComparison.Ordinal)));
     }
 }

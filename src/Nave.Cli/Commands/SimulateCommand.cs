@@ -13,10 +13,19 @@ internal static class SimulateCommand
 {
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(200);
 
+    private static readonly Dictionary<string, SimulatedProtocol> Protocols = new()
+    {
+        ["mqtt"] = SimulatedProtocol.Mqtt,
+        ["mqtt-ws"] = SimulatedProtocol.MqttWs,
+        ["amqp"] = SimulatedProtocol.Amqp,
+        ["amqp-ws"] = SimulatedProtocol.AmqpWs,
+        ["https"] = SimulatedProtocol.Https,
+    };
+
     /// <summary>The command.</summary>
     public static Command Create()
     {
-        var command = new Command("simulate", "Simulate devices that send telemetry over MQTT with TLS");
+        var command = new Command("simulate", "Simulate devices that send telemetry, over any protocol of the device SDKs, and may answer commands");
         var hub = HubArguments.AddTo(command);
         var devices = Number("--devices", "-n", "How many devices", 10, 1, 100_000);
         var rate = new Option<double>("--rate", "-r") { Description = "Messages a second, all devices together", DefaultValueFactory = _ => 10 };
@@ -26,6 +35,9 @@ internal static class SimulateCommand
         var prefix = new Option<string?>("--prefix") { Description = "Device ids are this with a number behind [sim- and four digits]", HelpName = "TEXT" };
         var existing = new Option<bool>("--existing") { Description = "Use devices that are registered already" };
         var keep = new Option<bool>("--keep") { Description = "Leave the devices registered" };
+        var protocol = new Option<string>("--protocol") { Description = "How devices connect", HelpName = string.Join('|', Protocols.Keys), DefaultValueFactory = _ => "mqtt" };
+        protocol.AcceptOnlyFromAmong([.. Protocols.Keys]);
+        var answer = new Option<bool>("--answer-commands") { Description = "Take cloud-to-device commands, complete and count them" };
         var json = Output.JsonOption();
         rate.Validators.Add(result =>
         {
@@ -34,7 +46,7 @@ internal static class SimulateCommand
                 result.AddError("--rate must be over 0 and at most 1000000.");
             }
         });
-        foreach (var option in new Option[] { devices, rate, duration, messages, size, prefix, existing, keep, json })
+        foreach (var option in new Option[] { devices, rate, duration, messages, size, prefix, existing, keep, protocol, answer, json })
         {
             command.Options.Add(option);
         }
@@ -45,7 +57,8 @@ internal static class SimulateCommand
             var span = OptionTable.TryReadDuration(parsed.GetValue(duration)!)
                 ?? throw new CommandFailedException($"--duration: '{parsed.GetValue(duration)}' is not a duration: write 30s, 5m or 1h.", isUsage: true);
             var plan = new SimulationPlan(
-                parsed.GetValue(messages) ?? (long)Math.Ceiling(parsed.GetValue(rate) * span.TotalSeconds), parsed.GetValue(rate), parsed.GetValue(size));
+                parsed.GetValue(messages) ?? (long)Math.Ceiling(parsed.GetValue(rate) * span.TotalSeconds), parsed.GetValue(rate), parsed.GetValue(size),
+                Protocols[parsed.GetValue(protocol)!], parsed.GetValue(answer));
             using var rest = new HubRest(target, TimeProvider.System);
             var name = parsed.GetValue(prefix) ?? $"sim-{RandomNumberGenerator.GetInt32(1000, 10_000)}-";
             var fleet = new DeviceFleet(rest, name, parsed.GetValue(devices));
@@ -79,7 +92,7 @@ internal static class SimulateCommand
         await (asJson ? running : ShowProgressAsync(running, tally, plan));
         var took = time.GetElapsedTime(began);
         await simulation.DisconnectAsync();
-        Summarize(tally, connected, fleet.Devices.Count, took, asJson);
+        Summarize(plan, tally, connected, fleet.Devices.Count, took, asJson);
         return tally.Errors.Count == 0 && tally.Acknowledged == tally.Sent ? Tool.Done : Tool.Failed;
     }
 
@@ -93,13 +106,13 @@ internal static class SimulateCommand
                 {
                     await Task.WhenAny(running, Task.Delay(Look, TimeProvider.System));
                     bar.Value = tally.Acknowledged;
-                    bar.Description = $"{tally.Connected} devices, {tally.Acknowledged} of {plan.Messages} acknowledged";
+                    bar.Description = $"{tally.Connected} devices, {tally.Acknowledged} of {plan.Messages} acknowledged{(plan.AnswersCommands ? $", {tally.Commands} commands answered" : "")}";
                 }
 
                 await running;
             });
 
-    private static void Summarize(SimulationTally tally, int connected, int devices, TimeSpan took, bool asJson)
+    private static void Summarize(SimulationPlan plan, SimulationTally tally, int connected, int devices, TimeSpan took, bool asJson)
     {
         var latency = tally.Latency;
         if (asJson)
@@ -108,8 +121,10 @@ internal static class SimulateCommand
             {
                 ["devices"] = devices,
                 ["connected"] = connected,
+                ["protocol"] = Protocols.First(pair => pair.Value == plan.Protocol).Key,
                 ["sent"] = tally.Sent,
                 ["acknowledged"] = tally.Acknowledged,
+                ["commandsAnswered"] = plan.AnswersCommands ? tally.Commands : null,
                 ["seconds"] = Math.Round(took.TotalSeconds, 3),
                 ["errors"] = new JsonObject(tally.Errors.Select(error => KeyValuePair.Create(error.Key, (JsonNode?)error.Value))),
                 ["latencyMilliseconds"] = new JsonObject
@@ -131,6 +146,7 @@ internal static class SimulateCommand
             ("time", FormattableString.Invariant($"{took.TotalSeconds:F1} s, {tally.Acknowledged / Math.Max(0.001, took.TotalSeconds):F0} acknowledged a second")),
             ("latency", FormattableString.Invariant(
                 $"p50 {Milliseconds(latency.Percentile(50))}, p95 {Milliseconds(latency.Percentile(95))}, p99 {Milliseconds(latency.Percentile(99))}, max {Milliseconds(latency.Max)} ms")),
+            .. plan.AnswersCommands ? [("commands", (string?)$"{tally.Commands} answered")] : Array.Empty<(string, string?)>(),
             .. tally.Errors.Count == 0
                 ? [("errors", (string?)"none")]
                 : tally.Errors.OrderByDescending(error => error.Value).Take(10).Select(error => ("error", (string?)$"{error.Value} × {error.Key}")),

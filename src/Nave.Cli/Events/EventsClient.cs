@@ -65,10 +65,11 @@ internal sealed class EventsClient : IAsyncDisposable
         }
     }
 
-    /// <summary>Opens an AMQP connection over TLS; without a SASL profile, user and password are given in PLAIN.</summary>
-    public static async Task<Connection> OpenAsync(HubTarget hub, string host, SaslProfile? sasl, string? user = null, string? password = null)
+    /// <summary>Opens an AMQP connection over TLS or a transport of the caller's; without a SASL profile, user and password are given in PLAIN.</summary>
+    public static async Task<Connection> OpenAsync(
+        HubTarget hub, string host, SaslProfile? sasl, string? user = null, string? password = null, AmqpWebSockets? transport = null)
     {
-        var factory = new ConnectionFactory();
+        var factory = transport is null ? new ConnectionFactory() : new ConnectionFactory([transport]);
         if (sasl is not null)
         {
             factory.SASL.Profile = sasl;
@@ -81,7 +82,9 @@ internal sealed class EventsClient : IAsyncDisposable
             factory.SSL.RemoteCertificateValidationCallback = (_, certificate, chain, errors) => CaTrust.Accepts(policy, certificate, errors);
         }
 
-        return await factory.CreateAsync(new Address(host, hub.AmqpsPort, user, password, "/", "amqps"));
+        return await factory.CreateAsync(transport is null
+            ? new Address(host, hub.AmqpsPort, user, password, "/", "amqps")
+            : new Address(host, hub.HttpsPort, user, password, "/", AmqpWebSockets.Scheme));
     }
 
     /// <summary>Reads partitions until cancelled. Events of one partition come in order.</summary>

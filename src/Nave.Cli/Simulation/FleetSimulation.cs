@@ -13,12 +13,13 @@ internal sealed class FleetSimulation(HubTarget hub, SimulationPlan plan, Simula
     private const int ConnectsAtOnce = 32;
     private static readonly TimeSpan LastAcknowledgements = TimeSpan.FromSeconds(30);
 
-    private readonly List<SimulatedDevice> _devices = [];
+    private readonly List<ISimulatedDevice> _devices = [];
 
     /// <summary>Connects all devices; those that fail are counted.</summary>
     public async Task ConnectAsync(IReadOnlyList<(string Id, string Key)> devices, CancellationToken stopping)
     {
         var gate = new Lock();
+        var setup = new DeviceSetup(hub, plan.Protocol, plan.AnswersCommands, tally, time);
         await Parallel.ForEachAsync(
             devices,
             new ParallelOptions { MaxDegreeOfParallelism = ConnectsAtOnce, CancellationToken = stopping },
@@ -26,8 +27,7 @@ internal sealed class FleetSimulation(HubTarget hub, SimulationPlan plan, Simula
             {
                 try
                 {
-                    var connected = await SimulatedDevice.ConnectAsync(
-                        hub, device.Id, device.Key, "%24.ct=application%2Fjson&%24.ce=utf-8&source=simulate", tally, time, stop);
+                    var connected = await setup.ConnectAsync(device.Id, device.Key, stop);
                     lock (gate)
                     {
                         _devices.Add(connected);
@@ -69,7 +69,7 @@ internal sealed class FleetSimulation(HubTarget hub, SimulationPlan plan, Simula
         }
     }
 
-    private async Task SendAsync(SimulatedDevice device, int index, CancellationToken stopping)
+    private async Task SendAsync(ISimulatedDevice device, int index, CancellationToken stopping)
     {
         // The fleet's messages are dealt out in turn; each device starts at its place in the round.
         var interval = TimeSpan.FromSeconds(_devices.Count / plan.Rate);
@@ -121,4 +121,7 @@ internal sealed class FleetSimulation(HubTarget hub, SimulationPlan plan, Simula
 /// <param name="Messages">Altogether.</param>
 /// <param name="Rate">Messages a second, altogether.</param>
 /// <param name="BodyBytes">Size of a message's body, at least.</param>
-internal sealed record SimulationPlan(long Messages, double Rate, int BodyBytes);
+/// <param name="Protocol">How devices connect.</param>
+/// <param name="AnswersCommands">Whether they take commands and complete them.</param>
+internal sealed record SimulationPlan(
+    long Messages, double Rate, int BodyBytes, SimulatedProtocol Protocol = SimulatedProtocol.Mqtt, bool AnswersCommands = false);

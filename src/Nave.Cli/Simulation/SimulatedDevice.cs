@@ -1,9 +1,7 @@
 using System.Buffers;
 using System.Collections.Concurrent;
 using System.IO.Pipelines;
-using System.Net.Security;
-using System.Net.Sockets;
-using System.Security.Authentication;
+using System.Net.WebSockets;
 using System.Text;
 using Nave.Cli.Hubs;
 using Nave.Mqtt;
@@ -12,20 +10,20 @@ using Nave.Protocol.Access;
 namespace Nave.Cli.Simulation;
 
 /// <summary>
-/// A device over a real MQTT connection with TLS, as the SDKs connect (spec/device-mqtt.md 2): sends telemetry with QoS 1
-/// and measures how long each acknowledgement takes.
+/// A device over a real MQTT connection with TLS or WebSocket, as the SDKs connect (spec/device-mqtt.md 2): sends telemetry
+/// with QoS 1, measures how long each acknowledgement takes, and completes commands if it is to.
 /// </summary>
-internal sealed class SimulatedDevice : IAsyncDisposable
+internal sealed class SimulatedDevice : ISimulatedDevice
 {
     private const int MaxPacketBytes = 64 * 1024;
     private const string ApiVersion = "2021-04-12";
+    private const string TelemetryProperties = "%24.ct=application%2Fjson&%24.ce=utf-8&source=simulate";
     private const ushort KeepAliveSeconds = 240;
     private static readonly TimeSpan TokenLife = TimeSpan.FromHours(1);
-    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(30);
 
     private readonly string _id;
-    private readonly TcpClient _socket;
-    private readonly SslStream _stream;
+    private readonly DeviceSetup _setup;
+    private readonly Stream _stream;
     private readonly PipeReader _input;
     private readonly byte[] _topic;
     private readonly SimulationTally _tally;
@@ -33,60 +31,55 @@ internal sealed class SimulatedDevice : IAsyncDisposable
     private readonly ConcurrentDictionary<ushort, long> _waiting = new();
     private readonly TaskCompletionSource _allAcknowledged = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ArrayBufferWriter<byte> _packet = new();
+
+    // A stream takes one write at a time: telemetry and the acknowledgements of commands meet here.
+    private readonly SemaphoreSlim _writing = new(1, 1);
     private ushort _lastPacketId;
     private volatile bool _isDraining;
     private Task? _reading;
 
-    private SimulatedDevice(string id, TcpClient socket, SslStream stream, string topicSuffix, SimulationTally tally, TimeProvider time)
+    private SimulatedDevice(DeviceSetup setup, string id, Stream stream)
     {
         _id = id;
-        _socket = socket;
+        _setup = setup;
         _stream = stream;
         _input = PipeReader.Create(stream);
-        _topic = Encoding.UTF8.GetBytes($"devices/{id}/messages/events/{topicSuffix}");
-        _tally = tally;
-        _time = time;
+        _topic = Encoding.UTF8.GetBytes($"devices/{id}/messages/events/{TelemetryProperties}");
+        _tally = setup.Tally;
+        _time = setup.Time;
     }
 
-    /// <summary>Whether the connection still stands.</summary>
+    /// <inheritdoc/>
     public bool IsConnected => _reading is { IsCompleted: false };
 
     /// <summary>Connects with the device's own key.</summary>
-    /// <exception cref="CommandFailedException">The hub refuses or cannot be reached.</exception>
-    public static async Task<SimulatedDevice> ConnectAsync(
-        HubTarget hub, string id, string key, string topicSuffix, SimulationTally tally, TimeProvider time, CancellationToken stopping)
+    public static async Task<SimulatedDevice> ConnectAsync(DeviceSetup setup, string id, string key, CancellationToken deadline)
     {
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-        deadline.CancelAfter(ConnectTimeout);
-        var socket = new TcpClient { NoDelay = true };
-        SslStream? stream = null;
+        var hub = setup.Hub;
+        var stream = await (setup.Protocol is SimulatedProtocol.MqttWs
+            ? HubStreams.OpenWebSocketAsync(hub, "mqtt", deadline)
+            : HubStreams.OpenTlsAsync(hub, hub.MqttsPort, deadline));
         try
         {
-            await socket.ConnectAsync(hub.Host, hub.MqttsPort, deadline.Token);
-            stream = new SslStream(socket.GetStream());
-            await stream.AuthenticateAsClientAsync(Trust.ClientOptions(hub.Host, hub.CaCertificate), deadline.Token);
-            var device = new SimulatedDevice(id, socket, stream, topicSuffix, tally, time);
-            await device.SayHelloAsync(hub.Service.Host, key, deadline.Token);
-            device._reading = device.ReadAcknowledgementsAsync();
-            tally.DeviceConnected();
+            var device = new SimulatedDevice(setup, id, stream);
+            await device.SayHelloAsync(hub.Service.Host, key, deadline);
+            if (setup.AnswersCommands)
+            {
+                await device.SubscribeAsync(deadline);
+            }
+
+            device._reading = device.ReadAsync();
+            setup.Tally.DeviceConnected();
             return device;
-        }
-        catch (Exception e) when (e is SocketException or IOException or AuthenticationException or OperationCanceledException or MalformedPacketException)
-        {
-            await CloseAsync(stream, socket);
-            stopping.ThrowIfCancellationRequested();
-            throw new CommandFailedException(
-                e is OperationCanceledException ? "no connection within 30 s" : $"cannot connect to {hub.Host}:{hub.MqttsPort}: {e.Message}");
         }
         catch
         {
-            await CloseAsync(stream, socket);
+            await stream.DisposeAsync();
             throw;
         }
     }
 
-    /// <summary>Sends one message; used by one caller at a time.</summary>
-    /// <returns>False when the connection is gone.</returns>
+    /// <inheritdoc/>
     public async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> body, CancellationToken stopping)
     {
         do
@@ -100,18 +93,18 @@ internal sealed class SimulatedDevice : IAsyncDisposable
         _waiting[_lastPacketId] = _time.GetTimestamp();
         try
         {
-            await _stream.WriteAsync(_packet.WrittenMemory, stopping);
+            await WriteAsync(_packet.WrittenMemory, stopping);
             _tally.MessageSent();
             return true;
         }
-        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        catch (Exception e) when (IsGone(e))
         {
             _waiting.TryRemove(_lastPacketId, out _);
             return false;
         }
     }
 
-    /// <summary>Waits until everything is acknowledged or the connection is gone.</summary>
+    /// <inheritdoc/>
     public async Task DrainAsync(CancellationToken stopping)
     {
         _isDraining = true;
@@ -126,15 +119,14 @@ internal sealed class SimulatedDevice : IAsyncDisposable
     {
         try
         {
-            await _stream.WriteAsync(new byte[] { 0xE0, 0 }); // DISCONNECT
+            await WriteAsync(new byte[] { 0xE0, 0 }, CancellationToken.None); // DISCONNECT
         }
-        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        catch (Exception e) when (IsGone(e))
         {
             // Gone already.
         }
 
         await _stream.DisposeAsync();
-        _socket.Dispose();
         if (_reading is { } reading)
         {
             await reading;
@@ -142,14 +134,27 @@ internal sealed class SimulatedDevice : IAsyncDisposable
         }
     }
 
-    private static async Task CloseAsync(SslStream? stream, TcpClient socket)
-    {
-        if (stream is not null)
-        {
-            await stream.DisposeAsync();
-        }
+    private static bool IsGone(Exception e) => e is IOException or ObjectDisposedException or WebSocketException or InvalidOperationException;
 
-        socket.Dispose();
+    private async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken stopping)
+    {
+        await _writing.WaitAsync(stopping);
+        try
+        {
+            await _stream.WriteAsync(bytes, stopping);
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
+
+    // SUBACK comes among the rest: what is granted shows in what is delivered.
+    private async Task SubscribeAsync(CancellationToken deadline)
+    {
+        _packet.ResetWrittenCount();
+        new SubscribePacket { PacketId = 1, Subscriptions = [new($"devices/{_id}/messages/devicebound/#", 1)] }.Write(_packet, MqttVersion.V311);
+        await WriteAsync(_packet.WrittenMemory, deadline);
     }
 
     private async Task SayHelloAsync(string host, string key, CancellationToken deadline)
@@ -160,7 +165,7 @@ internal sealed class SimulatedDevice : IAsyncDisposable
             ClientId = _id,
             CleanSession = true,
             KeepAliveSeconds = KeepAliveSeconds,
-            UserName = $"{host}/{_id}/?api-version={ApiVersion}&DeviceClientType={Uri.EscapeDataString("nave-simulate")}",
+            UserName = $"{host}/{_id}/?api-version={ApiVersion}&DeviceClientType=nave-simulate",
             Password = Encoding.UTF8.GetBytes(token),
         }.Write(_packet);
         await _stream.WriteAsync(_packet.WrittenMemory, deadline);
@@ -188,7 +193,7 @@ internal sealed class SimulatedDevice : IAsyncDisposable
         }
     }
 
-    private async Task ReadAcknowledgementsAsync()
+    private async Task ReadAsync()
     {
         try
         {
@@ -198,9 +203,16 @@ internal sealed class SimulatedDevice : IAsyncDisposable
                 var unread = read.Buffer;
                 while (FrameReader.TryReadFrame(ref unread, MaxPacketBytes, out var frame))
                 {
-                    if (frame.Type is PacketType.PubAck)
+                    switch (frame.Type)
                     {
-                        Acknowledge(AckPacket.Read(frame, MqttVersion.V311).PacketId);
+                        case PacketType.PubAck:
+                            Acknowledge(AckPacket.Read(frame, MqttVersion.V311).PacketId);
+                            break;
+                        case PacketType.Publish:
+                            await CompleteAsync(PublishPacket.Read(frame, MqttVersion.V311).PacketId);
+                            break;
+                        default:
+                            break; // SUBACK.
                     }
                 }
 
@@ -211,10 +223,18 @@ internal sealed class SimulatedDevice : IAsyncDisposable
                 }
             }
         }
-        catch (Exception e) when (e is IOException or ObjectDisposedException or MalformedPacketException or InvalidOperationException)
+        catch (Exception e) when (IsGone(e) || e is MalformedPacketException)
         {
             // The connection is gone: what waits for an acknowledgement stays unacknowledged, and is counted so.
         }
+    }
+
+    private async ValueTask CompleteAsync(ushort packetId)
+    {
+        var acknowledgement = new byte[AckPacket.ShortBytes];
+        AckPacket.WritePubAck(acknowledgement, packetId);
+        await WriteAsync(acknowledgement, CancellationToken.None);
+        _tally.CommandAnswered();
     }
 
     private void Acknowledge(ushort packetId)

@@ -8,6 +8,7 @@ internal sealed class SimulationTally
     private readonly ConcurrentDictionary<string, long> _errors = new(StringComparer.Ordinal);
     private long _sent;
     private long _acknowledged;
+    private long _commands;
     private int _connected;
 
     /// <summary>Messages handed to a socket.</summary>
@@ -15,6 +16,9 @@ internal sealed class SimulationTally
 
     /// <summary>Messages that the hub acknowledged.</summary>
     public long Acknowledged => Interlocked.Read(ref _acknowledged);
+
+    /// <summary>Commands that devices have completed.</summary>
+    public long Commands => Interlocked.Read(ref _commands);
 
     /// <summary>Devices connected now.</summary>
     public int Connected => Volatile.Read(ref _connected);
@@ -40,6 +44,9 @@ internal sealed class SimulationTally
         Interlocked.Increment(ref _acknowledged);
         Latency.Record(latency);
     }
+
+    /// <summary>A command was completed.</summary>
+    public void CommandAnswered() => Interlocked.Increment(ref _commands);
 
     /// <summary>Something went wrong.</summary>
     public void Failed(string what) => _errors.AddOrUpdate(what, 1, static (_, count) => count + 1);
