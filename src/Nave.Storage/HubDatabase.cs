@@ -15,11 +15,15 @@ public sealed class HubDatabase : IAsyncDisposable
     private readonly ReaderPool _readers;
     private int _isClosed;
 
-    private HubDatabase(GroupCommitWriter writer, ReaderPool readers)
+    private HubDatabase(GroupCommitWriter writer, ReaderPool readers, JsonSql json)
     {
+        Json = json;
         _writer = writer;
         _readers = readers;
     }
+
+    /// <summary>The dialect's words for JSON.</summary>
+    public JsonSql Json { get; }
 
     /// <summary>Opens the database, brings its schema up to date, and starts the writer.</summary>
     /// <exception cref="NewerDataException">A newer program wrote the data.</exception>
@@ -32,7 +36,7 @@ public sealed class HubDatabase : IAsyncDisposable
         try
         {
             new SchemaMigrator(dialect, connection, time, logger).Migrate(parts);
-            return new HubDatabase(new GroupCommitWriter(dialect, connection, time, logger), new ReaderPool(dialect));
+            return new HubDatabase(new GroupCommitWriter(dialect, connection, time, logger), new ReaderPool(dialect), dialect.Json);
         }
         catch
         {
@@ -58,7 +62,8 @@ public sealed class HubDatabase : IAsyncDisposable
         },
         stopping);
 
-    /// <summary>Runs a query on a reader connection, on a thread of the pool: never on a connection handler's.</summary>
+    /// <summary>Runs a query on a reader connection, on a thread of the pool: never on a connection handler's. A query that has begun is
+    /// interrupted when <paramref name="stopping"/> says so.</summary>
     public Task<T> ReadAsync<T>(Func<SqlSession, T> query, CancellationToken stopping) => _readers.ReadAsync(query, stopping);
 
     /// <summary>Commits what has been taken, refuses the rest, checkpoints and closes.</summary>

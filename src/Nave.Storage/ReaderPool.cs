@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Data.Common;
 
 namespace Nave.Storage;
 
@@ -16,7 +17,7 @@ internal sealed class ReaderPool(SqlDialect dialect) : IAsyncDisposable
         await _room.WaitAsync(stopping);
         try
         {
-            return await Task.Run(() => Read(query), stopping);
+            return await Task.Run(() => Read(query, stopping), stopping);
         }
         finally
         {
@@ -38,7 +39,7 @@ internal sealed class ReaderPool(SqlDialect dialect) : IAsyncDisposable
         }
     }
 
-    private T Read<T>(Func<SqlSession, T> query)
+    private T Read<T>(Func<SqlSession, T> query, CancellationToken stopping)
     {
         if (!_idle.TryTake(out var session))
         {
@@ -47,11 +48,22 @@ internal sealed class ReaderPool(SqlDialect dialect) : IAsyncDisposable
 
         try
         {
+            // Gone before the connection is given back: an interrupt would end somebody else's statement.
+            using var interrupt = stopping.UnsafeRegister(static state => ((Running)state!).Interrupt(), new Running(dialect, session));
             return query(session);
+        }
+        catch (DbException e) when (dialect.IsInterrupted(e) && stopping.IsCancellationRequested)
+        {
+            throw new OperationCanceledException("The query was interrupted.", e, stopping);
         }
         finally
         {
             _idle.Add(session);
         }
+    }
+
+    private sealed record Running(SqlDialect Dialect, SqlSession Session)
+    {
+        public void Interrupt() => Session.Interrupt(Dialect);
     }
 }

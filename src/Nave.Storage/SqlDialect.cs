@@ -35,4 +35,13 @@ public abstract class SqlDialect
 
     /// <summary>Whether the exception says that the database cannot be written now (full, read-only, gone), rather than that a statement is wrong.</summary>
     public abstract bool IsUnavailable(DbException exception);
+
+    /// <summary>Words for JSON in statements that are put together.</summary>
+    public abstract JsonSql Json { get; }
+
+    /// <summary>Ends the statement that runs on the connection, from any thread; it then fails.</summary>
+    public abstract void Interrupt(DbConnection connection);
+
+    /// <summary>Whether the exception is what <see cref="Interrupt"/> led to.</summary>
+    public abstract bool IsInterrupted(DbException exception);
 }

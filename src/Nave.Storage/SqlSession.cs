@@ -52,6 +52,28 @@ public sealed class SqlSession : IDisposable
         }
     }
 
+    /// <summary>
+    /// Reads a query whose text was put together for this once: its statement is not kept. Ends when
+    /// <paramref name="takesMore"/>, called with each row, says no.
+    /// </summary>
+    public void ReadOnce(string sql, IEnumerable<(string Name, object? Value)> parameters, Func<DbDataReader, bool> takesMore)
+    {
+        using var command = _connection.CreateCommand();
+        command.CommandText = sql;
+        foreach (var (name, value) in parameters)
+        {
+            var parameter = command.CreateParameter();
+            parameter.ParameterName = name;
+            parameter.Value = value ?? DBNull.Value;
+            command.Parameters.Add(parameter);
+        }
+
+        using var reader = command.ExecuteReader();
+        while (reader.Read() && takesMore(reader))
+        {
+        }
+    }
+
     /// <summary>The first row of a query, or null.</summary>
     public T? Find<T>(string sql, Func<DbDataReader, T> read, params ReadOnlySpan<(string Name, object? Value)> parameters)
         where T : class
@@ -93,6 +115,8 @@ public sealed class SqlSession : IDisposable
         _prepared.Clear();
         _connection.Dispose();
     }
+
+    internal void Interrupt(SqlDialect dialect) => dialect.Interrupt(_connection);
 
     private DbCommand Prepare(string sql, ReadOnlySpan<(string Name, object? Value)> parameters, out bool isKept)
     {

@@ -31,6 +31,7 @@ public sealed class SqliteDialect(string path) : SqlDialect
             Run(connection, "PRAGMA foreign_keys=ON");
             Run(connection, "PRAGMA busy_timeout=5000");
             Run(connection, "PRAGMA temp_store=MEMORY");
+            SqliteJsonSql.AddTo(connection);
             return connection;
         }
         catch
@@ -46,8 +47,18 @@ public sealed class SqliteDialect(string path) : SqlDialect
         var connection = Open(SqliteOpenMode.ReadOnly);
         Run(connection, "PRAGMA busy_timeout=5000");
         Run(connection, "PRAGMA temp_store=MEMORY");
+        SqliteJsonSql.AddTo(connection);
         return connection;
     }
+
+    /// <inheritdoc/>
+    public override JsonSql Json { get; } = new SqliteJsonSql();
+
+    /// <inheritdoc/>
+    public override void Interrupt(DbConnection connection) => raw.sqlite3_interrupt(((SqliteConnection)connection).Handle);
+
+    /// <inheritdoc/>
+    public override bool IsInterrupted(DbException exception) => exception is SqliteException { SqliteErrorCode: raw.SQLITE_INTERRUPT };
 
     /// <inheritdoc/>
     public override bool IsInTransaction(DbConnection connection) =>

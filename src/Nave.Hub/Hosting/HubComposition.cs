@@ -20,6 +20,7 @@ using Nave.Hub.Heartbeats;
 using Nave.Hub.Hosting.Certificates;
 using Nave.Hub.Methods;
 using Nave.Hub.Monitoring;
+using Nave.Hub.Queries;
 using Nave.Hub.Telemetry;
 using Nave.Hub.Twins;
 using Nave.Protocol.Access;
@@ -59,6 +60,7 @@ internal static class HubComposition
     public static async Task LoadAsync(IServiceProvider services, HubOptions options, CancellationToken stopping)
     {
         await services.GetRequiredService<HubSeeding>().RunAsync(options.Seed, stopping);
+        await services.GetRequiredService<QueryIndexes>().LoadAsync(stopping);
         services.GetRequiredService<WallClockWatch>();
         services.GetRequiredService<HubGauges>();
         services.GetRequiredService<PrometheusPage>();
@@ -111,6 +113,8 @@ internal static class HubComposition
         services.AddSingleton(options.Methods);
         services.AddMethods();
         services.AddSingleton(options.Heartbeats);
+        services.AddSingleton(options.Queries);
+        services.AddQueries();
         services.AddDevices();
         services.AddHeartbeats();
         services.AddSingleton<TelemetryPipeline>();

@@ -3,6 +3,7 @@ using Nave.Hub.Commands;
 using Nave.Hub.Events;
 using Nave.Hub.Heartbeats;
 using Nave.Hub.Methods;
+using Nave.Hub.Queries;
 using Nave.Hub.Twins;
 using Nave.Protocol;
 
@@ -40,6 +41,9 @@ public sealed class HubOptions
 
     /// <summary>Who is to be heard how often.</summary>
     public HeartbeatOptions Heartbeats { get; } = new();
+
+    /// <summary>Indexes and times of queries.</summary>
+    public QueryOptions Queries { get; } = new();
 
     /// <summary>What goes to the console.</summary>
     public LogSection Log { get; } = new();

@@ -99,6 +99,10 @@ public static class OptionTable
             (o, text) => o.Methods.MaxPendingPerDevice = Number(text, 1, 100_000)),
         new("Methods:MaxPending", null, "10000", "Direct methods that may be pending in all",
             (o, text) => o.Methods.MaxPending = Number(text, 1, 1_000_000)),
+        new("Queries:IndexedPaths", null, "none", "Paths of twins that queries find by an index, such as tags.site",
+            (o, text) => o.Queries.IndexedPaths = Paths(text)) { IsList = true },
+        new("Queries:Timeout", null, "30s", "How long one page of a query may take",
+            (o, text) => o.Queries.Timeout = Duration(text, TimeSpan.FromMilliseconds(100))),
         new("Log:Format", "--log", "text", "Console log: text or json", (o, text) => o.Log.Format = Choice<ConsoleFormat>(text)),
         new("Log:Level", "--log-level", "information", "Least level shown: trace, debug, information, warning, error",
             (o, text) => o.Log.Level = Choice<LogLevel>(text)),
@@ -127,6 +131,13 @@ public static class OptionTable
 
     /// <summary>Reads a duration as options write it; null when it is none.</summary>
     public static TimeSpan? TryReadDuration(string text) => OptionText.TryDuration(text);
+
+    private static List<string> Paths(string text)
+    {
+        List<string> paths = [.. text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
+        paths.ForEach(Queries.QueryIndexes.CheckPath);
+        return paths;
+    }
 }
 
 /// <summary>One option.</summary>

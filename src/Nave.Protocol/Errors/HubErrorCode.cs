@@ -41,6 +41,7 @@ public enum HubErrorCode
     ThrottlingException = 429001,
     ThrottlingMaxActiveJobCountExceeded = 429004,
     ServerError = 500001,
+    GenericTimeout = 500008,
     NotImplemented = 501001,
     BadDeviceResponse = 502001,
     ServiceUnavailable = 503001,

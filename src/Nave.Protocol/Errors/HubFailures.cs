@@ -139,6 +139,10 @@ public static class HubFailures
     public static readonly HubFailure ServerError = Of(
         HubErrorCode.ServerError, "amqp:internal-error", ConnackCode.ServerUnavailable, "The hub failed to process the request.");
 
+    /// <summary>The hub gave up on work of its own that took too long.</summary>
+    public static readonly HubFailure Timeout = Of(
+        HubErrorCode.GenericTimeout, "com.microsoft:timeout", ConnackCode.ServerUnavailable, "The operation took too long.");
+
     /// <summary>A documented feature that this version does not have yet.</summary>
     public static readonly HubFailure NotImplemented = Of(
         HubErrorCode.NotImplemented, "amqp:not-implemented", ConnackCode.NotAuthorized, "This version of the hub does not offer the operation.");

@@ -18,7 +18,8 @@ internal static class ServiceApi
         .AddSingleton<BulkEndpoints>()
         .AddSingleton<TwinEndpoints>()
         .AddSingleton<CommandEndpoints>()
-        .AddSingleton<MethodEndpoints>();
+        .AddSingleton<MethodEndpoints>()
+        .AddSingleton<QueryEndpoints>();
 
     /// <summary>Reads the path of every request once. Must stand before <c>UseRouting</c>.</summary>
     public static void UsePaths(IApplicationBuilder app) => RequestPaths.Use(app);
@@ -37,6 +38,7 @@ internal static class ServiceApi
         services.GetRequiredService<TwinEndpoints>().Map(routes);
         services.GetRequiredService<CommandEndpoints>().Map(routes);
         services.GetRequiredService<MethodEndpoints>().Map(routes);
+        services.GetRequiredService<QueryEndpoints>().Map(routes);
         DeviceMessageEndpoints.Map(new DeviceRoutes(
             routes, services.GetRequiredService<AccessControl>(), services.GetRequiredService<DeviceSessions>()));
         UnbuiltRoutes.Map(routes);

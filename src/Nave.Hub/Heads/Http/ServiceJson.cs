@@ -15,6 +15,7 @@ namespace Nave.Hub.Heads.Http;
 [JsonSerializable(typeof(ServiceStatisticsDocument))]
 [JsonSerializable(typeof(FailureDocument))]
 [JsonSerializable(typeof(DeviceFailureDocument))]
+[JsonSerializable(typeof(QueryRequest))]
 internal sealed partial class ServiceJson : JsonSerializerContext;
 
 /// <summary>The body of every refusal, shape A (spec/service-rest.md 3.1); <c>errorCode</c> only where nothing is built yet.</summary>

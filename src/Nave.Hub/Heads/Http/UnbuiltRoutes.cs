@@ -12,7 +12,6 @@ internal static class UnbuiltRoutes
 {
     private static readonly (string Verb, string Pattern, AccessRights Right)[] Service =
     [
-        (HttpMethods.Post, "/devices/query", AccessRights.ServiceConnect),
         (HttpMethods.Post, "/jobs/create", AccessRights.RegistryWrite),
         (HttpMethods.Get, "/jobs", AccessRights.RegistryRead),
         (HttpMethods.Get, "/jobs/{jobId}", AccessRights.RegistryRead),

@@ -102,8 +102,8 @@ public sealed class ServiceAccessTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("POST", "/devices/query")]
-    [InlineData("POST", "/devices%2Fquery")]
+    [InlineData("POST", "/jobs/create")]
+    [InlineData("POST", "/jobs%2Fcreate")]
     [InlineData("PUT", "/jobs/v2/j-1")]
     [InlineData("GET", "/jobs/v2/query")]
     [InlineData("POST", "/jobs/create")]

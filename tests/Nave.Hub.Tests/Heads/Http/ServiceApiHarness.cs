@@ -17,6 +17,7 @@ using Nave.Hub.Faults;
 using Nave.Hub.Heads.Http;
 using Nave.Hub.Methods;
 using Nave.Hub.Monitoring;
+using Nave.Hub.Queries;
 using Nave.Hub.Telemetry;
 using Nave.Hub.Tests.Harness;
 using Nave.Hub.Tests.Heads.Mqtt;
@@ -82,6 +83,7 @@ internal sealed class ServiceApiHarness : IAsyncDisposable
             .AddTwins()
             .AddSingleton<HubMetrics>()
             .AddMethods()
+            .AddQueries()
             .AddDevices()
             .AddSingleton(provider => new FaultInjection(
                 isOn: false, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<FaultInjection>>()))

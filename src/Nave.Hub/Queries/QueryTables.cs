@@ -1,0 +1,17 @@
+using Nave.Hub.Devices;
+using Nave.Hub.Twins;
+
+namespace Nave.Hub.Queries;
+
+/// <summary>The sources that there are.</summary>
+internal sealed class QueryTables(TwinReader reader, Presence presence, NodeIncarnation node)
+{
+    private readonly TwinTable _devices = new(ofModules: false, reader, presence, node);
+    private readonly TwinTable _modules = new(ofModules: true, reader, presence, node);
+
+    public QueryTable Of(QuerySource source) => source switch
+    {
+        QuerySource.Modules => _modules,
+        _ => _devices,
+    };
+}

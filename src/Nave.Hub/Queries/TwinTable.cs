@@ -1,0 +1,30 @@
+using System.Data.Common;
+using Nave.Hub.Devices;
+using Nave.Hub.Twins;
+
+namespace Nave.Hub.Queries;
+
+/// <summary>The twins of devices, or of modules.</summary>
+internal sealed class TwinTable(bool ofModules, TwinReader reader, Presence presence, NodeIncarnation node) : QueryTable
+{
+    /// <inheritdoc/>
+    public override string ItemType => QueryPage.Twin;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Keys { get; } = ["t.device_id", "t.module_id"];
+
+    /// <inheritdoc/>
+    public override ISqlFields CreateFields() => new TwinFields(ofModules, node);
+
+    // Connection states are written behind: what memory knows goes first, so that a query sees it.
+    /// <inheritdoc/>
+    public override Task PrepareAsync(ISqlFields fields) => fields is TwinFields { NeedsPresence: true } ? presence.FlushAsync() : Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public override string ReadDocuments(string page) =>
+        $"WITH page AS ({page}) SELECT {TwinReader.Columns}, q.k0, q.k1 FROM page q CROSS JOIN {TwinReader.From} " +
+        "WHERE t.device_id = q.k0 AND t.module_id = q.k1 ORDER BY q.k0, q.k1";
+
+    /// <inheritdoc/>
+    public override byte[] Read(DbDataReader row) => TwinJson.Write(reader.Read(row));
+}
