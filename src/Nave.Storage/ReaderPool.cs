@@ -48,8 +48,11 @@ internal sealed class ReaderPool(SqlDialect dialect) : IAsyncDisposable
 
         try
         {
-            // Gone before the connection is given back: an interrupt would end somebody else's statement.
-            using var interrupt = stopping.UnsafeRegister(static state => ((Running)state!).Interrupt(), new Running(dialect, session));
+            if (stopping.CanBeCanceled)
+            {
+                session.Watch(dialect, stopping);
+            }
+
             return query(session);
         }
         catch (DbException e) when (dialect.IsInterrupted(e) && stopping.IsCancellationRequested)
@@ -58,12 +61,12 @@ internal sealed class ReaderPool(SqlDialect dialect) : IAsyncDisposable
         }
         finally
         {
+            if (stopping.CanBeCanceled)
+            {
+                session.Watch(dialect, null); // Before the connection is given back: others have not asked for it.
+            }
+
             _idle.Add(session);
         }
-    }
-
-    private sealed record Running(SqlDialect Dialect, SqlSession Session)
-    {
-        public void Interrupt() => Session.Interrupt(Dialect);
     }
 }

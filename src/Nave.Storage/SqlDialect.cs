@@ -39,9 +39,12 @@ public abstract class SqlDialect
     /// <summary>Words for JSON in statements that are put together.</summary>
     public abstract JsonSql Json { get; }
 
-    /// <summary>Ends the statement that runs on the connection, from any thread; it then fails.</summary>
-    public abstract void Interrupt(DbConnection connection);
+    /// <summary>
+    /// From now on statements of the connection, being prepared or running, look at the token every millisecond or so, and
+    /// fail when it is cancelled; null ends that.
+    /// </summary>
+    public abstract void Watch(DbConnection connection, CancellationToken? stopping);
 
-    /// <summary>Whether the exception is what <see cref="Interrupt"/> led to.</summary>
+    /// <summary>Whether the exception is what <see cref="Watch"/> led to.</summary>
     public abstract bool IsInterrupted(DbException exception);
 }

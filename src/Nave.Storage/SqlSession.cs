@@ -116,7 +116,7 @@ public sealed class SqlSession : IDisposable
         _connection.Dispose();
     }
 
-    internal void Interrupt(SqlDialect dialect) => dialect.Interrupt(_connection);
+    internal void Watch(SqlDialect dialect, CancellationToken? stopping) => dialect.Watch(_connection, stopping);
 
     private DbCommand Prepare(string sql, ReadOnlySpan<(string Name, object? Value)> parameters, out bool isKept)
     {

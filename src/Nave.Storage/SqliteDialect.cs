@@ -10,6 +10,9 @@ public sealed class SqliteDialect(string path) : SqlDialect
     // "NAVE" in ASCII: tells our files from others.
     private const long ApplicationId = 0x4E415645;
 
+    // Of SQLite's machine: about half a millisecond.
+    private const int StepsBetweenLooks = 10_000;
+
     private readonly string _path = Path.GetFullPath(path);
 
     /// <inheritdoc/>
@@ -54,8 +57,13 @@ public sealed class SqliteDialect(string path) : SqlDialect
     /// <inheritdoc/>
     public override JsonSql Json { get; } = new SqliteJsonSql();
 
+    // Not sqlite3_interrupt: that is lost on a statement which is still being prepared.
     /// <inheritdoc/>
-    public override void Interrupt(DbConnection connection) => raw.sqlite3_interrupt(((SqliteConnection)connection).Handle);
+    public override void Watch(DbConnection connection, CancellationToken? stopping) => raw.sqlite3_progress_handler(
+        ((SqliteConnection)connection).Handle,
+        stopping is null ? 0 : StepsBetweenLooks,
+        stopping is { } token ? _ => token.IsCancellationRequested ? 1 : 0 : null,
+        null);
 
     /// <inheritdoc/>
     public override bool IsInterrupted(DbException exception) => exception is SqliteException { SqliteErrorCode: raw.SQLITE_INTERRUPT };

@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Logging;
-using Nave.Protocol.Errors;
 using Nave.Storage;
 
 namespace Nave.Hub.Queries;

@@ -5,7 +5,6 @@ using Nave.Hub.Queries;
 using Nave.Hub.Tests.Devices;
 using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
-using Nave.Protocol.Identities;
 
 namespace Nave.Hub.Tests.Queries;
 

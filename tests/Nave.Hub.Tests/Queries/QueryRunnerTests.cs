@@ -120,10 +120,10 @@ public sealed class QueryRunnerTests
     public async Task A_query_that_takes_too_long_is_given_up_and_the_reader_serves_the_next()
     {
         await using var hub = await WithDevicesAsync(1);
-        await hub.CloneAsync("d000", 5000);
+        await hub.CloneAsync("d000", 20_000);
         using var impatient = hub.CreateRunner(TimeSpan.FromMilliseconds(200));
 
-        // Four hundred names that must be looked for member by member, in each of 5,000 twins: seconds.
+        // Four hundred names that must be looked for member by member, in each of 20,000 twins: seconds.
         var slow = string.Join(" OR ", Enumerable.Range(0, 400).Select(i => $"tags.[[\"]]={i}"));
         var outcome = await impatient.RunAsync($"SELECT COUNT() AS n FROM devices WHERE {slow}", null, 100, default);
         var next = await hub.Runner.RunAsync("SELECT * FROM devices", null, 1, default);

@@ -102,7 +102,6 @@ public sealed class ServiceAccessTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("POST", "/jobs/create")]
     [InlineData("POST", "/jobs%2Fcreate")]
     [InlineData("PUT", "/jobs/v2/j-1")]
     [InlineData("GET", "/jobs/v2/query")]
