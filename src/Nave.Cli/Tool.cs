@@ -61,6 +61,7 @@ internal static class Tool
         PolicyCommand.Create(),
         AuthorityCommand.Create(),
         ConsumerGroupCommand.Create(),
+        ConfigurationCommand.Create(),
         EventsCommand.Create(),
         HeartbeatCommand.Create(),
         CloudToDeviceCommand.Create(),

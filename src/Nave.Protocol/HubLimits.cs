@@ -65,4 +65,10 @@ public static class HubLimits
 
     /// <summary>A patch of a twin as JSON, before anything is counted: room for escapes and blanks beyond a section's limit.</summary>
     public const int MaxTwinPatchBytes = 128 * 1024;
+
+    /// <summary>Configurations of a hub (spec/service-rest.md 10).</summary>
+    public const int MaxConfigurations = 100;
+
+    /// <summary>Metrics of its own that a configuration may have (spec/service-rest.md 10).</summary>
+    public const int MaxConfigurationMetrics = 5;
 }

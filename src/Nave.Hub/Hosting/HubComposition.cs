@@ -9,6 +9,7 @@ using Microsoft.Extensions.Options;
 using Nave.EventLog;
 using Nave.Hub.Access;
 using Nave.Hub.Commands;
+using Nave.Hub.Configurations;
 using Nave.Hub.Devices;
 using Nave.Hub.Events;
 using Nave.Hub.Faults;
@@ -115,6 +116,7 @@ internal static class HubComposition
         services.AddSingleton(options.Heartbeats);
         services.AddSingleton(options.Queries);
         services.AddQueries();
+        services.AddConfigurations();
         services.AddDevices();
         services.AddHeartbeats();
         services.AddSingleton<TelemetryPipeline>();

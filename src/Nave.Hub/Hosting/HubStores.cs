@@ -2,11 +2,12 @@ using Microsoft.Extensions.Logging;
 using Nave.EventLog;
 using Nave.Hub.Access;
 using Nave.Hub.Commands;
+using Nave.Hub.Configurations;
 using Nave.Hub.Devices;
 using Nave.Hub.Events;
 using Nave.Hub.Heartbeats;
-using Nave.Hub.Jobs;
 using Nave.Hub.Hosting.Certificates;
+using Nave.Hub.Jobs;
 using Nave.Hub.Telemetry;
 using Nave.Storage;
 using Nave.Storage.Keys;
@@ -23,7 +24,7 @@ internal sealed class HubStores : IAsyncDisposable
     // In the order in which tables refer to each other.
     private static readonly SchemaPart[] Schema =
         [KeyWrapping.SchemaPart, AccessSchema.Part, RegistrySchema.Part, CommandStore.Schema, ConsumerGroupStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema, JobStore.Schema,
-        HeartbeatStore.Schema, HeartbeatWebhooks.Schema];
+        HeartbeatStore.Schema, HeartbeatWebhooks.Schema, ConfigurationSchema.Part];
 
     private HubStores(DataDirectory data, ILoggerFactory loggers, TelemetryStreams streams)
     {

@@ -2,6 +2,7 @@ using System.Data.Common;
 using System.Text;
 using System.Text.Json;
 using Nave.Hub.Devices;
+using Nave.Hub.DigitalTwins;
 using Nave.Hub.Events;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
@@ -58,6 +59,12 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
     /// </summary>
     public event Action<IdentityId>? TagsChanging;
 
+    /// <summary>
+    /// Raised for each change of a twin inside its unit, before it commits: a unit of whoever hears it comes behind that one
+    /// and sees the change, if it was kept. Handlers return at once.
+    /// </summary>
+    public event Action<IdentityId>? Changing;
+
     /// <summary>The row of a twin, or null.</summary>
     public static TwinRow? FindRow(SqlSession session, IdentityId id) => session.Find(
         TwinRow.Select + " WHERE device_id = @device AND module_id = @module",
@@ -108,6 +115,7 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
                 : row.DesiredMetadata;
 
             // 3. Only over the row that was read.
+            var before = FindForDigitalTwin(session, id);
             var rows = session.Execute(
                 UpdateOwned,
                 ("@desiredVersion", version), ("@tags", Text(tags)), ("@desired", Text(desired)), ("@metadata", Text(metadata)),
@@ -125,7 +133,9 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
                     TagsChanging?.Invoke(id);
                 }
 
+                Changing?.Invoke(id);
                 Tell(session, id, update);
+                TellDigitalTwin(session, id, before);
                 return new TwinChanged(update.Desired is { } sent ? DesiredChange.Of(sent.Json, version) : null);
             }
         }
@@ -164,13 +174,16 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
             }
 
             var stamped = TwinMerge.Metadata(metadata.RootElement, change, new TwinStamp(time.GetUtcNow(), version: null));
+            var before = FindForDigitalTwin(session, id);
             var rows = session.Execute(
                 UpdateReported,
                 ("@values", Text(values)), ("@metadata", Text(stamped)),
                 ("@device", device), ("@module", module), ("@version", row.Version), ("@generation", row.GenerationId));
             if (rows > 0)
             {
+                Changing?.Invoke(id);
                 TellReported(session, id, change);
+                TellDigitalTwin(session, id, before);
                 return new ReportedOutcome(row.ReportedVersion + 1);
             }
         }
@@ -194,6 +207,18 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
         if (outbox.IsWanted(ChangeSource.TwinChangeEvents) && FindRow(session, id) is { } twin)
         {
             outbox.Add(session, ChangeEvent.TwinUpdated(id, time.GetUtcNow(), TwinEvents.Reported(twin, patch), twin.ModelId));
+        }
+    }
+
+    // Of a device that has a model only: the others are no digital twins.
+    private TwinRow? FindForDigitalTwin(SqlSession session, IdentityId id) =>
+        outbox.IsWanted(ChangeSource.DigitalTwinChangeEvents) && FindRow(session, id) is { ModelId: not null } twin ? twin : null;
+
+    private void TellDigitalTwin(SqlSession session, IdentityId id, TwinRow? before)
+    {
+        if (before is not null && FindRow(session, id) is { } after && DigitalTwinDifference.Of(id, before, after) is { } patch)
+        {
+            outbox.Add(session, ChangeEvent.DigitalTwinChanged(id, time.GetUtcNow(), patch, after.ModelId));
         }
     }
 

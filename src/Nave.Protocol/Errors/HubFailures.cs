@@ -155,6 +155,34 @@ public static class HubFailures
     public static readonly HubFailure GatewayTimeout = Of(
         HubErrorCode.GatewayTimeout, "com.microsoft:timeout", ConnackCode.ServerUnavailable, "The device did not answer in time.");
 
+    /// <summary>A configuration's condition is no query.</summary>
+    public static readonly HubFailure InvalidConfigurationTargetCondition = Of(
+        HubErrorCode.InvalidConfigurationTargetCondition, "com.microsoft:argument-error", ConnackCode.NotAuthorized, "The target condition of the configuration is not valid.");
+
+    /// <summary>A configuration's content names no paths of a twin, or values that none may have.</summary>
+    public static readonly HubFailure InvalidConfigurationContent = Of(
+        HubErrorCode.InvalidConfigurationContent, "com.microsoft:argument-error", ConnackCode.NotAuthorized, "The content of the configuration is not valid.");
+
+    /// <summary>Another content for a configuration that is there.</summary>
+    public static readonly HubFailure CannotModifyConfigurationContent = Of(
+        HubErrorCode.CannotModifyImmutableConfigurationContent, "com.microsoft:argument-error", ConnackCode.NotAuthorized, "The content of a configuration cannot be changed.");
+
+    /// <summary>A custom metric is no query, or there are too many.</summary>
+    public static readonly HubFailure InvalidConfigurationMetrics = Of(
+        HubErrorCode.InvalidConfigurationCustomMetricsQuery, "com.microsoft:argument-error", ConnackCode.NotAuthorized, "A custom metric of the configuration is not valid.");
+
+    /// <summary>No such configuration.</summary>
+    public static readonly HubFailure ConfigurationNotFound = Of(
+        HubErrorCode.ConfigurationNotFound, "amqp:not-found", ConnackCode.NotAuthorized, "The configuration does not exist.");
+
+    /// <summary>The configuration's id is taken.</summary>
+    public static readonly HubFailure ConfigurationAlreadyExists = Of(
+        HubErrorCode.ConfigurationAlreadyExists, "amqp:not-allowed", ConnackCode.NotAuthorized, "The configuration already exists.");
+
+    /// <summary>Two requests to apply content to one device.</summary>
+    public static readonly HubFailure ApplyAlreadyInProgress = Of(
+        HubErrorCode.ApplyConfigurationAlreadyInProgressOnDevice, "amqp:not-allowed", ConnackCode.NotAuthorized, "Content is being applied to the device already.");
+
     private static HubFailure Of(HubErrorCode code, string condition, ConnackCode connack, string message) =>
         new(code, (int)code / 1000, condition, connack, message);
 }

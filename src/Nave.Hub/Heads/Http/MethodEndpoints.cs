@@ -30,12 +30,15 @@ internal sealed class MethodEndpoints(MethodCaller caller, MethodOptions options
         }
 
         var outcome = await caller.InvokeAsync(id, request, call.Stopping);
-        return outcome.TryGet(out var response, out failure) ? new ResponseAnswer(response)
-            : failure.Code is HubErrorCode.DeviceNotOnline ? new DeviceFailureAnswer(failure, request.ConnectTimeout)
-            : failure.Code is HubErrorCode.GatewayTimeout or HubErrorCode.DeviceConnectionClosedRemotely or HubErrorCode.BadDeviceResponse
-                ? new DeviceFailureAnswer(failure, request.ResponseTimeout)
-            : failure;
+        return outcome.TryGet(out var response, out failure) ? new ResponseAnswer(response) : Refuse(failure, request);
     }
+
+    /// <summary>Why a call failed: shape B where the device is the reason, for methods and for commands of digital twins.</summary>
+    public static ServiceAnswer Refuse(HubFailure failure, DirectMethodRequest request) =>
+        failure.Code is HubErrorCode.DeviceNotOnline ? new DeviceFailureAnswer(failure, request.ConnectTimeout)
+        : failure.Code is HubErrorCode.GatewayTimeout or HubErrorCode.DeviceConnectionClosedRemotely or HubErrorCode.BadDeviceResponse
+            ? new DeviceFailureAnswer(failure, request.ResponseTimeout)
+        : failure;
 
     private sealed class ResponseAnswer(DirectMethodResponse response) : ServiceAnswer
     {

@@ -17,6 +17,8 @@ internal static class ServiceApi
         .AddSingleton<DeviceEndpoints>()
         .AddSingleton<BulkEndpoints>()
         .AddSingleton<TwinEndpoints>()
+        .AddSingleton<ConfigurationEndpoints>()
+        .AddSingleton<DigitalTwinEndpoints>()
         .AddSingleton<CommandEndpoints>()
         .AddSingleton<MethodEndpoints>()
         .AddSingleton<QueryEndpoints>();
@@ -37,6 +39,8 @@ internal static class ServiceApi
         services.GetRequiredService<BulkEndpoints>().Map(routes);
         services.GetRequiredService<TwinEndpoints>().Map(routes);
         services.GetRequiredService<CommandEndpoints>().Map(routes);
+        services.GetRequiredService<ConfigurationEndpoints>().Map(routes);
+        services.GetRequiredService<DigitalTwinEndpoints>().Map(routes);
         services.GetRequiredService<MethodEndpoints>().Map(routes);
         services.GetRequiredService<QueryEndpoints>().Map(routes);
         DeviceMessageEndpoints.Map(new DeviceRoutes(

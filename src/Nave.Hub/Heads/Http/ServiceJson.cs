@@ -14,6 +14,7 @@ namespace Nave.Hub.Heads.Http;
 [JsonSerializable(typeof(DeviceStatisticsDocument))]
 [JsonSerializable(typeof(ServiceStatisticsDocument))]
 [JsonSerializable(typeof(FailureDocument))]
+[JsonSerializable(typeof(QueriesTestDocument))]
 [JsonSerializable(typeof(DeviceFailureDocument))]
 [JsonSerializable(typeof(QueryRequest))]
 internal sealed partial class ServiceJson : JsonSerializerContext;
@@ -39,3 +40,6 @@ internal sealed record DeviceStatisticsDocument(long TotalDeviceCount, long Enab
 
 /// <summary><c>/statistics/service</c>.</summary>
 internal sealed record ServiceStatisticsDocument(long ConnectedDeviceCount);
+
+/// <summary><c>/configurations/testQueries</c>: what is wrong, nothing where all is well.</summary>
+internal sealed record QueriesTestDocument(string? TargetConditionError, IReadOnlyDictionary<string, string> CustomMetricQueryErrors);

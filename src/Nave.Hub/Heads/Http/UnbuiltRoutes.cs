@@ -20,16 +20,6 @@ internal static class UnbuiltRoutes
         (HttpMethods.Get, "/jobs/v2/{jobId}", AccessRights.ServiceConnect),
         (HttpMethods.Put, "/jobs/v2/{jobId}", AccessRights.ServiceConnect),
         (HttpMethods.Post, "/jobs/v2/{jobId}/cancel", AccessRights.ServiceConnect),
-        (HttpMethods.Get, "/configurations", AccessRights.RegistryRead),
-        (HttpMethods.Get, "/configurations/{configurationId}", AccessRights.RegistryRead),
-        (HttpMethods.Put, "/configurations/{configurationId}", AccessRights.RegistryWrite),
-        (HttpMethods.Delete, "/configurations/{configurationId}", AccessRights.RegistryWrite),
-        (HttpMethods.Post, "/configurations/testQueries", AccessRights.RegistryRead),
-        (HttpMethods.Post, "/devices/{id}/applyConfigurationContent", AccessRights.RegistryWrite),
-        (HttpMethods.Get, "/digitaltwins/{id}", AccessRights.ServiceConnect),
-        (HttpMethods.Patch, "/digitaltwins/{id}", AccessRights.ServiceConnect),
-        (HttpMethods.Post, "/digitaltwins/{id}/commands/{command}", AccessRights.ServiceConnect),
-        (HttpMethods.Post, "/digitaltwins/{id}/components/{component}/commands/{command}", AccessRights.ServiceConnect),
     ];
 
     // Devices' own routes (spec/device-http.md): the refusal is the same for everybody and says nothing of any device.

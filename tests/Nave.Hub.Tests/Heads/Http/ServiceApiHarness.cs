@@ -11,6 +11,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Nave.EventLog;
 using Nave.Hub.Access;
 using Nave.Hub.Commands;
+using Nave.Hub.Configurations;
 using Nave.Hub.Devices;
 using Nave.Hub.Events;
 using Nave.Hub.Faults;
@@ -65,7 +66,7 @@ internal sealed class ServiceApiHarness : IAsyncDisposable
         var directory = new TempDirectory();
         var log = new TestLog();
         var database = HubDatabase.Open(
-            new SqliteDialect(directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part, AccessSchema.Part, CommandStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema], TimeProvider.System, NullLogger<HubDatabase>.Instance);
+            new SqliteDialect(directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part, AccessSchema.Part, CommandStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema, ConfigurationSchema.Part], TimeProvider.System, NullLogger<HubDatabase>.Instance);
         var streams = new TelemetryStreams(1);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Logging.AddProvider(log).SetMinimumLevel(LogLevel.Trace);
@@ -84,6 +85,7 @@ internal sealed class ServiceApiHarness : IAsyncDisposable
             .AddSingleton<HubMetrics>()
             .AddMethods()
             .AddQueries()
+            .AddConfigurations()
             .AddDevices()
             .AddSingleton(provider => new FaultInjection(
                 isOn: false, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<FaultInjection>>()))
