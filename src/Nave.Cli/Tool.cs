@@ -64,6 +64,7 @@ internal static class Tool
         ConfigurationCommand.Create(),
         EventsCommand.Create(),
         HeartbeatCommand.Create(),
+        WhyCommand.Create(),
         CloudToDeviceCommand.Create(),
         TwinCommand.Create(),
         MethodCommand.Create(),

@@ -23,6 +23,9 @@ internal sealed partial class AccessControl(
     private readonly CertificateRules _certificates = new(authorities, options, time);
     private readonly FailureLimit _failures = new(options.MaxFailuresPerAddress, time);
 
+    /// <summary>Raised after each judgement of a credential, for the operator's eyes. Handlers return at once and do not throw.</summary>
+    public event Action<AccessDecision>? Decided;
+
     /// <summary>
     /// Admits a device or module by what it presents: a token signed with its own key or with a policy that has
     /// DeviceConnect, or a client certificate. A token decides when both are present (spec/security.md 6.1).
@@ -30,7 +33,7 @@ internal sealed partial class AccessControl(
     /// </summary>
     public async ValueTask<Outcome<AccessGrant>> AdmitDeviceAsync(IdentityId id, DeviceProof proof, CancellationToken stopping) =>
         _failures.MayTry(proof.Peer)
-            ? Judged(await LookUpAsync(() => JudgeDeviceAsync(id, proof, stopping)), proof.Peer, id.ToString())
+            ? Judged(await LookUpAsync(() => JudgeDeviceAsync(id, proof, stopping)), proof.Peer, id, id.ToString())
             : TooManyFailures(proof.Peer);
 
     /// <summary>
@@ -43,7 +46,7 @@ internal sealed partial class AccessControl(
     /// <param name="stopping">Stops the look-up.</param>
     public async ValueTask<Outcome<AccessGrant>> AdmitTokenAsync(string token, bool eventHubsSigning, IPAddress? peer, CancellationToken stopping) =>
         _failures.MayTry(peer)
-            ? Judged(await LookUpAsync(() => JudgeTokenAsync(token, eventHubsSigning, peer, stopping)), peer, "the bearer of a token")
+            ? Judged(await LookUpAsync(() => JudgeTokenAsync(token, eventHubsSigning, peer, stopping)), peer, ClaimedBy(token), "the bearer of a token")
             : TooManyFailures(peer);
 
     /// <summary>
@@ -52,14 +55,14 @@ internal sealed partial class AccessControl(
     /// </summary>
     public Outcome<AccessGrant> AdmitPolicyKey(string policyName, string key, IPAddress? peer) =>
         _failures.MayTry(peer)
-            ? Judged(_tokens.JudgePolicyKey(policyName, key, peer), peer, "the bearer of a policy's key")
+            ? Judged(_tokens.JudgePolicyKey(policyName, key, peer), peer, null, "the bearer of a policy's key")
             : TooManyFailures(peer);
 
     /// <summary>Lets the bearer of a policy's token, admitted before, act as a device or module that it names (pooled AMQP, gateways).</summary>
     public async ValueTask<Outcome<AccessGrant>> ActAsAsync(AccessGrant policyGrant, IdentityId id, CancellationToken stopping) =>
-        policyGrant.Kind is not CredentialKind.Policy || (policyGrant.Identity is { } own && own != id)
+        Told(id, policyGrant.Peer, policyGrant.Kind is not CredentialKind.Policy || (policyGrant.Identity is { } own && own != id)
             ? HubFailures.Unauthorized.Because($"a credential of '{policyGrant.Identity}' does not open '{id}'")
-            : await LookUpAsync(async () => _tokens.ActAs(policyGrant, id, await identities.FindAsync(id, stopping)));
+            : await LookUpAsync(async () => _tokens.ActAs(policyGrant, id, await identities.FindAsync(id, stopping))));
 
     /// <summary>Whether the grant has the right and its scope covers the path (<c>/devices/x</c>, <c>/messages/events</c>); null when it may.</summary>
     public HubFailure? Allows(AccessGrant grant, AccessRights right, string path) => GrantRules.Check(
@@ -147,8 +150,19 @@ internal sealed partial class AccessControl(
         }
     }
 
-    private Outcome<AccessGrant> Judged(Outcome<AccessGrant> outcome, IPAddress? peer, string who)
+    // Whom a token names that names no policy, for what is told of its refusal.
+    private static IdentityId? ClaimedBy(string text) =>
+        SasToken.Parse(text).Value is { PolicyName: null } token && token.Scope.PossibleIdentities().FirstOrDefault() is var id && id != default ? id : null;
+
+    private Outcome<AccessGrant> Told(IdentityId? id, IPAddress? peer, Outcome<AccessGrant> outcome)
     {
+        Decided?.Invoke(new AccessDecision(outcome.Value?.Identity ?? id, peer, outcome.Value, outcome.Failure));
+        return outcome;
+    }
+
+    private Outcome<AccessGrant> Judged(Outcome<AccessGrant> outcome, IPAddress? peer, IdentityId? id, string who)
+    {
+        Told(id, peer, outcome);
         if (outcome.Failure is { HttpStatus: 401 } failure)
         {
             _failures.Failed(peer);
@@ -188,3 +202,10 @@ internal readonly record struct DeviceProof(
     /// <summary>Who, not with what.</summary>
     public override string ToString() => $"from {Peer}";
 }
+
+/// <summary>What was decided about a credential: a grant or a failure.</summary>
+/// <param name="Id">Whom it is of, as it claims; null where it names nobody.</param>
+/// <param name="Peer">From where.</param>
+/// <param name="Grant">What it was given.</param>
+/// <param name="Failure">Why it was refused.</param>
+internal readonly record struct AccessDecision(IdentityId? Id, IPAddress? Peer, AccessGrant? Grant, HubFailure? Failure);

@@ -23,6 +23,9 @@ internal sealed record AccessGrant
     /// <summary>The policy whose key signed the token; null for credentials of an identity.</summary>
     public string? PolicyName { get; init; }
 
+    /// <summary>Which key proved it, in words for an operator: "the primary key".</summary>
+    public string? KeyName { get; init; }
+
     /// <summary>The policy's rights, or <see cref="AccessRights.DeviceConnect"/> for an identity's own credential.</summary>
     public required AccessRights Rights { get; init; }
 

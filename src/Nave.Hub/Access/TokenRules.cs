@@ -49,6 +49,7 @@ internal sealed class TokenRules(PolicyRegistry policies, HubNames names, Access
             Scope = token.Scope.ToString(),
             ExpiresAt = EndOf(token),
             ProofDigest = Digest(signer is SasSigner.Primary ? keys.PrimaryKey! : keys.SecondaryKey!),
+            KeyName = NameOf(signer),
         };
     }
 
@@ -134,7 +135,10 @@ internal sealed class TokenRules(PolicyRegistry policies, HubNames names, Access
         ExpiresAt = end,
         Peer = policy.Addresses.Count > 0 ? peer : null,
         ProofDigest = Digest(signer is SasSigner.Primary ? policy.PrimaryKey : policy.SecondaryKey),
+        KeyName = NameOf(signer),
     };
+
+    private static string NameOf(SasSigner signer) => signer is SasSigner.Primary ? "the primary key" : "the secondary key";
 
     private static HubFailure? CheckAddress(SharedAccessPolicy policy, IPAddress? peer) =>
         policy.IsFor(peer) ? null : HubFailures.Unauthorized.Because($"the policy '{policy.Name}' is not for the address {peer}");
@@ -145,7 +149,8 @@ internal sealed class TokenRules(PolicyRegistry policies, HubNames names, Access
 
     private HubFailure? CheckExpiry(SasToken token) => time.GetUtcNow() <= EndOf(token)
         ? null
-        : HubFailures.TokenExpired.Because($"the token ended at {token.ExpiresAt:u}, allowed are {options.ClockSkew} more");
+        : HubFailures.TokenExpired.Because(
+            $"the token had expired {(time.GetUtcNow() - token.ExpiresAt).TotalSeconds:F0} s before it arrived (at {token.ExpiresAt:u}, allowed are {options.ClockSkew} more): the device's clock may be behind");
 
     private DateTimeOffset EndOf(SasToken token) => token.ExpiresAt > DateTimeOffset.MaxValue - options.ClockSkew
         ? DateTimeOffset.MaxValue

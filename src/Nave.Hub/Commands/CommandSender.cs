@@ -12,6 +12,9 @@ namespace Nave.Hub.Commands;
 /// </summary>
 internal sealed class CommandSender(DeviceRegistry registry, IDeviceDirectory directory, CommandStore store, CommandOptions options)
 {
+    /// <summary>Raised when a queue took no command. Handlers return at once and do not throw.</summary>
+    public event Action<IdentityId, HubFailure>? HasRefused;
+
     /// <summary>Queues a command for a device or module; durable when completed with null.</summary>
     public async ValueTask<HubFailure?> SendAsync(IdentityId id, CloudToDeviceMessage message, CancellationToken stopping)
     {
@@ -33,7 +36,14 @@ internal sealed class CommandSender(DeviceRegistry registry, IDeviceDirectory di
             return id.IsModule ? HubFailures.ModuleNotFound : HubFailures.DeviceNotFound;
         }
 
-        return await directory.Of(id).EnqueueCommandAsync(WithDestination(id, message));
+        var failure = await directory.Of(id).EnqueueCommandAsync(WithDestination(id, message));
+        if (failure is not null)
+        {
+            HasRefused?.Invoke(id, failure.Code is HubErrorCode.DeviceMaximumQueueDepthExceeded
+                ? failure.Because($"the queue is full: {options.MaxQueued} of {options.MaxQueued} commands") : failure);
+        }
+
+        return failure;
     }
 
     /// <summary>Whether there is such an identity.</summary>

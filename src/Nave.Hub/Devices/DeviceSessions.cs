@@ -26,6 +26,12 @@ internal sealed partial class DeviceSessions(
     HeartbeatIntake heartbeats,
     ILogger<DeviceSessions> logger)
 {
+    /// <summary>Raised when a session has taken its place. Handlers return at once and do not throw.</summary>
+    public event Action<DeviceSession>? Opened;
+
+    /// <summary>Raised when a session that had a place is over, likewise.</summary>
+    public event Action<DeviceSession, CloseReason>? Ended;
+
     /// <summary>Sessions that hold a connection's place now.</summary>
     public int Count => sessions.Count;
 
@@ -69,6 +75,11 @@ internal sealed partial class DeviceSessions(
             }
         }
 
+        if (refused is null)
+        {
+            Opened?.Invoke(session);
+        }
+
         return refused is null ? (session, null) : (null, refused);
     }
 
@@ -102,6 +113,7 @@ internal sealed partial class DeviceSessions(
         }
 
         sessions.Remove(session);
+        Ended?.Invoke(session, reason);
         if (await ActorOf(session).DisconnectAsync(session.Name))
         {
             presence.Disconnected(session.Id, session.Name, reason);

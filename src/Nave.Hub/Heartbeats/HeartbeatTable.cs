@@ -69,6 +69,15 @@ internal sealed class HeartbeatTable
         }
     }
 
+    /// <summary>Whether there is such a device.</summary>
+    public bool Contains(string deviceId)
+    {
+        lock (_gate)
+        {
+            return TryFind(deviceId, out _, out _);
+        }
+    }
+
     /// <summary>Takes a device in; one that is there stays as it is. Its time begins now, whatever it was before (no alarm after a restart).</summary>
     public void Add(string deviceId, bool isEnabled, StoredHeartbeat? stored, DateTimeOffset wall)
     {

@@ -63,6 +63,7 @@ internal static class HubComposition
         await services.GetRequiredService<HubSeeding>().RunAsync(options.Seed, stopping);
         await services.GetRequiredService<QueryIndexes>().LoadAsync(stopping);
         services.GetRequiredService<WallClockWatch>();
+        services.GetRequiredService<DecisionFeeds>();
         services.GetRequiredService<HubGauges>();
         services.GetRequiredService<PrometheusPage>();
     }
@@ -131,6 +132,9 @@ internal static class HubComposition
         services.AddSingleton<AuthorityEndpoints>();
         services.AddSingleton<ConsumerGroupEndpoints>();
         services.AddSingleton<HeartbeatEndpoints>();
+        services.AddSingleton(provider => new DecisionLog(provider.GetRequiredService<HeartbeatTable>().Contains, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<DecisionFeeds>();
+        services.AddSingleton<DecisionEndpoints>();
         services.AddSingleton<ConsumerGroupStore>();
         services.AddTransient<OperatorGate>();
     }

@@ -1,4 +1,6 @@
+using System.Net;
 using System.Net.Security;
+using System.Security.Authentication;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http.Features;
@@ -40,6 +42,12 @@ internal sealed partial class TlsHandshakes : IDisposable
         _time = time;
     }
 
+    /// <summary>
+    /// Raised when a handshake has failed: from where, and the versions that the client offered; null where it said no
+    /// hello. Handlers return at once and do not throw.
+    /// </summary>
+    public event Action<EndPoint?, SslProtocols?>? HasFailed;
+
     /// <summary>Puts TLS on a listener; what is added to the listener afterwards sees the decrypted bytes.</summary>
     /// <param name="listener">Where.</param>
     /// <param name="getOptions">Certificate and rules for the handshake of a connection with these features; called for each, since certificates are renewed.</param>
@@ -59,6 +67,7 @@ internal sealed partial class TlsHandshakes : IDisposable
             {
                 if (context.Connection.Features.Get<Handshake>() is { } handshake)
                 {
+                    handshake.Offered = context.ClientHelloInfo.SslProtocols;
                     await handshake.BeginComputingAsync(context.CancellationToken);
                 }
 
@@ -78,7 +87,7 @@ internal sealed partial class TlsHandshakes : IDisposable
 
     private async Task RunAsync(ConnectionContext connection, ConnectionDelegate next)
     {
-        var handshake = new Handshake(this);
+        var handshake = new Handshake(this, connection.RemoteEndPoint);
         connection.Features.Set(handshake);
         try
         {
@@ -103,7 +112,7 @@ internal sealed partial class TlsHandshakes : IDisposable
     }
 
     /// <summary>One handshake and its slot.</summary>
-    private sealed class Handshake(TlsHandshakes owner)
+    private sealed class Handshake(TlsHandshakes owner, EndPoint? peer)
     {
         private readonly long _began = owner._time.GetTimestamp();
         private ITimer? _giveBack;
@@ -120,6 +129,8 @@ internal sealed partial class TlsHandshakes : IDisposable
 
         public bool HasSucceeded { get; private set; }
 
+        public SslProtocols? Offered { get; set; }
+
         public void Succeeded()
         {
             HasSucceeded = true;
@@ -134,6 +145,11 @@ internal sealed partial class TlsHandshakes : IDisposable
             {
                 GiveBack();
                 _giveBack?.Dispose();
+                if (!succeeded)
+                {
+                    owner.HasFailed?.Invoke(peer, Offered);
+                }
+
                 owner._metrics.HandshakeDone(succeeded, owner._time.GetElapsedTime(_began));
             }
         }

@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Devices;
 using Nave.Hub.Monitoring;
@@ -15,6 +16,12 @@ internal sealed partial class MqttSignals(ILogger<MqttSignals> logger, HubMetric
     // Text that a stranger chose is shown up to here.
     private const int MaxShownLength = 64;
 
+    /// <summary>
+    /// Raised when a CONNECT was refused before any credential was judged: from where, with which client id, why. Handlers
+    /// return at once and do not throw.
+    /// </summary>
+    public event Action<IPAddress?, string?, HubFailure>? Unreadable;
+
     /// <summary>A device is connected.</summary>
     public void Connected(MqttPeer peer, IdentityId id, bool sessionPresent) =>
         Log.Connected(logger, id.ToString(), peer.Protocol, peer.ConnectionId, sessionPresent);
@@ -23,6 +30,11 @@ internal sealed partial class MqttSignals(ILogger<MqttSignals> logger, HubMetric
     public void ConnectRefused(MqttPeer peer, string? clientId, CloseReason reason, HubFailure? failure)
     {
         metrics.Refused(NameOf(failure, reason));
+        if (failure?.Code is HubErrorCode.ArgumentNull or HubErrorCode.ArgumentInvalid or HubErrorCode.IotHubNotFound or HubErrorCode.InvalidOperation)
+        {
+            Unreadable?.Invoke(peer.Address, clientId, failure);
+        }
+
         if (logger.IsEnabled(LogLevel.Debug))
         {
             var shown = clientId is null ? "?" : clientId.Length <= MaxShownLength ? clientId : clientId[..MaxShownLength];

@@ -15,5 +15,6 @@ internal static class OperatorEndpoints
         endpoints.ServiceProvider.GetRequiredService<AuthorityEndpoints>().Map(root);
         endpoints.ServiceProvider.GetRequiredService<ConsumerGroupEndpoints>().Map(root);
         endpoints.ServiceProvider.GetRequiredService<HeartbeatEndpoints>().Map(root);
+        endpoints.ServiceProvider.GetRequiredService<DecisionEndpoints>().Map(root);
     }
 }
