@@ -108,6 +108,31 @@ internal sealed class BackEndClient : IAsyncDisposable
         return null;
     }
 
+    /// <summary>
+    /// Feedback about one command; null when none came in that time. Other commands' stays in the hub's queue: unsettled, it
+    /// goes to another reader when its lock is over.
+    /// </summary>
+    public async Task<Feedback?> WaitForFeedbackAsync(string messageId, TimeSpan atMost, CancellationToken stopping)
+    {
+        var began = _time.GetTimestamp();
+        while (atMost - _time.GetElapsedTime(began) is var left && left > TimeSpan.Zero
+            && await NextFeedbackAsync(left, stopping) is { } batch)
+        {
+            if (batch.Records.FirstOrDefault(record => record.MessageId == messageId) is { } ours)
+            {
+                if (batch.Records.All(record => record.MessageId == messageId))
+                {
+                    batch.Complete();
+                }
+
+                return ours;
+            }
+        }
+
+        stopping.ThrowIfCancellationRequested();
+        return null;
+    }
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {

@@ -101,7 +101,7 @@ internal sealed class CloudToDeviceSend
             return Tool.Done;
         }
 
-        var feedback = await WaitAsync(client, command.MessageId, timeout, stopping);
+        var feedback = await client.WaitForFeedbackAsync(command.MessageId, timeout, stopping);
         PrintJson(asJson, command, feedback);
         if (feedback is null)
         {
@@ -113,28 +113,6 @@ internal sealed class CloudToDeviceSend
         }
 
         return feedback is { IsSuccess: true } ? Tool.Done : Tool.Failed;
-    }
-
-    // Feedback of other commands stays in the hub's queue: unsettled, it goes to another reader when its lock is over.
-    private static async Task<Feedback?> WaitAsync(BackEndClient client, string messageId, TimeSpan timeout, CancellationToken stopping)
-    {
-        var began = TimeProvider.System.GetTimestamp();
-        while (timeout - TimeProvider.System.GetElapsedTime(began) is var left && left > TimeSpan.Zero
-            && await client.NextFeedbackAsync(left, stopping) is { } batch)
-        {
-            if (batch.Records.FirstOrDefault(record => record.MessageId == messageId) is { } ours)
-            {
-                if (batch.Records.All(record => record.MessageId == messageId))
-                {
-                    batch.Complete();
-                }
-
-                return ours;
-            }
-        }
-
-        stopping.ThrowIfCancellationRequested();
-        return null;
     }
 
     private async Task<byte[]> ReadBodyAsync(ParseResult parsed, CancellationToken stopping)

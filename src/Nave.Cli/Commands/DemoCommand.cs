@@ -1,10 +1,12 @@
 using System.CommandLine;
 using System.Security.Cryptography;
+using Nave.Cli.CloudToDevice;
 using Nave.Cli.Events;
 using Nave.Cli.Hubs;
 using Nave.Cli.Simulation;
 using Nave.Hub.Hosting;
 using Nave.Hub.Monitoring;
+using Nave.Protocol.Identities;
 using Spectre.Console;
 
 namespace Nave.Cli.Commands;
@@ -21,6 +23,7 @@ internal static class DemoCommand
           ./nave device create my-device               in another terminal
           ./nave connection-string my-device           for an unmodified Azure device SDK
           ./nave connection-string --events            for an Event Hubs client
+          ./nave c2d send my-device hello -w           a command, and what became of it
           ./nave events monitor                        what arrives, as it arrives
           ./nave simulate --devices 50 --rate 500      a fleet
           docs/getting-started.md                      ten minutes with the Node SDKs
@@ -28,6 +31,7 @@ internal static class DemoCommand
         """;
 
     private const int ShownEvents = 12;
+    private static readonly TimeSpan LongestCommand = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LongestRun = TimeSpan.FromSeconds(50);
 
     /// <summary>The command.</summary>
@@ -83,10 +87,11 @@ internal static class DemoCommand
     {
         var time = TimeProvider.System;
         var tally = new SimulationTally();
-        var simulation = new FleetSimulation(hub, new SimulationPlan(fleet.Devices.Count * seconds, fleet.Devices.Count, 48), tally, time, new Random(1));
+        var simulation = new FleetSimulation(hub, new SimulationPlan(fleet.Devices.Count * seconds, fleet.Devices.Count, 48, AnswersCommands: true), tally, time, new Random(1));
         await using var reader = await EventsClient.ConnectAsync(hub, time);
         Step(screen, $"An Event Hubs client reads {reader.Partitions.Count} partitions; the devices connect over MQTT with TLS and send.");
         await simulation.ConnectAsync(fleet.Devices, stopping);
+        var isCommandDone = await CommandAsync(screen, hub, fleet.Devices[0].Id, stopping);
         using var end = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         end.CancelAfter(LongestRun);
         var sending = simulation.RunAsync(end.Token);
@@ -102,7 +107,29 @@ internal static class DemoCommand
             screen.MarkupLineInterpolated($"  [red]{count} × {error}[/]");
         }
 
-        return tally.Errors.Count == 0 && tally.Sent == tally.Acknowledged && read == tally.Acknowledged;
+        return isCommandDone && tally.Errors.Count == 0 && tally.Sent == tally.Acknowledged && read == tally.Acknowledged;
+    }
+
+    // A back end sends, the device completes, the back end hears of it.
+    private static async Task<bool> CommandAsync(IAnsiConsole screen, HubTarget hub, string device, CancellationToken stopping)
+    {
+        var time = TimeProvider.System;
+        var began = time.GetTimestamp();
+        var command = new OutgoingCommand
+        {
+            Target = new IdentityId(DeviceId.Parse(device)),
+            MessageId = "demo-command",
+            Acknowledgement = "full",
+            ContentType = "application/json",
+            Body = """{"led":"on"}"""u8.ToArray(),
+        };
+        await using var backEnd = await BackEndClient.ConnectAsync(hub, time);
+        backEnd.OpenFeedback();
+        await backEnd.SendAsync(command);
+        var feedback = await backEnd.WaitForFeedbackAsync(command.MessageId, LongestCommand, stopping);
+        Step(screen, FormattableString.Invariant(
+            $"A command goes to {device} over AMQP; the back end's feedback after {time.GetElapsedTime(began).TotalMilliseconds:F0} ms: {feedback?.Outcome ?? "none"}."));
+        return feedback is { IsSuccess: true };
     }
 
     private static async Task<long> PrintAsync(
