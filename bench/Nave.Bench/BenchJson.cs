@@ -11,6 +11,7 @@ namespace Nave.Bench;
 [JsonSerializable(typeof(DeviceCredential))]
 [JsonSerializable(typeof(HubConnection))]
 [JsonSerializable(typeof(LoadReport))]
+[JsonSerializable(typeof(MethodsReport))]
 [JsonSerializable(typeof(ScenarioReport))]
 internal sealed partial class BenchJson : JsonSerializerContext
 {
