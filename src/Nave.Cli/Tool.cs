@@ -68,6 +68,7 @@ internal static class Tool
         CloudToDeviceCommand.Create(),
         TwinCommand.Create(),
         MethodCommand.Create(),
+        JobCommand.Create(),
         SimulateCommand.Create(),
         TokensCommand.Create(),
         HealthCommand.Create(),

@@ -19,6 +19,7 @@ using Nave.Hub.Heads.Http;
 using Nave.Hub.Heads.Mqtt;
 using Nave.Hub.Heartbeats;
 using Nave.Hub.Hosting.Certificates;
+using Nave.Hub.Jobs;
 using Nave.Hub.Methods;
 using Nave.Hub.Monitoring;
 using Nave.Hub.Queries;
@@ -118,6 +119,8 @@ internal static class HubComposition
         services.AddSingleton(options.Queries);
         services.AddQueries();
         services.AddConfigurations();
+        services.AddSingleton(options.Jobs);
+        services.AddJobs();
         services.AddDevices();
         services.AddHeartbeats();
         services.AddSingleton<TelemetryPipeline>();

@@ -2,6 +2,7 @@ using System.Net;
 using Nave.Hub.Commands;
 using Nave.Hub.Events;
 using Nave.Hub.Heartbeats;
+using Nave.Hub.Jobs;
 using Nave.Hub.Methods;
 using Nave.Hub.Queries;
 using Nave.Hub.Twins;
@@ -44,6 +45,9 @@ public sealed class HubOptions
 
     /// <summary>Indexes and times of queries.</summary>
     public QueryOptions Queries { get; } = new();
+
+    /// <summary>How many jobs run and wait.</summary>
+    public JobOptions Jobs { get; } = new();
 
     /// <summary>What goes to the console.</summary>
     public LogSection Log { get; } = new();

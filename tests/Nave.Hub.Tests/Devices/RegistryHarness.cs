@@ -3,8 +3,9 @@ using Microsoft.Extensions.Time.Testing;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
 using Nave.Hub.Events;
-using Nave.Hub.Twins;
+using Nave.Hub.Jobs;
 using Nave.Hub.Tests.Harness;
+using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 using Nave.Storage;
@@ -100,7 +101,7 @@ internal sealed class RegistryHarness : IAsyncDisposable
     private async Task OpenAsync(byte life)
     {
         Database = HubDatabase.Open(
-            new SqliteDialect(DatabasePath), [KeyWrapping.SchemaPart, RegistrySchema.Part, CommandStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema], Time, NullLogger<HubDatabase>.Instance);
+            new SqliteDialect(DatabasePath), [KeyWrapping.SchemaPart, RegistrySchema.Part, CommandStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema, JobStore.Schema], Time, NullLogger<HubDatabase>.Instance);
         Store = new IdentityStore(await KeyWrapping.OpenAsync(Database, _directory.PathOf("keys/master.keys"), default));
         Twins = new TwinWriter(new TwinOptions(), Outbox, Time);
         Registry = new DeviceRegistry(Database, Store, new RegistryRules(new IdentityMarks(Time), Time), Limits, new LifecycleEvents(Outbox, Time), Twins);

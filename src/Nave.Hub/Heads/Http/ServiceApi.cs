@@ -21,7 +21,8 @@ internal static class ServiceApi
         .AddSingleton<DigitalTwinEndpoints>()
         .AddSingleton<CommandEndpoints>()
         .AddSingleton<MethodEndpoints>()
-        .AddSingleton<QueryEndpoints>();
+        .AddSingleton<QueryEndpoints>()
+        .AddSingleton<JobEndpoints>();
 
     /// <summary>Reads the path of every request once. Must stand before <c>UseRouting</c>.</summary>
     public static void UsePaths(IApplicationBuilder app) => RequestPaths.Use(app);
@@ -43,6 +44,7 @@ internal static class ServiceApi
         services.GetRequiredService<DigitalTwinEndpoints>().Map(routes);
         services.GetRequiredService<MethodEndpoints>().Map(routes);
         services.GetRequiredService<QueryEndpoints>().Map(routes);
+        services.GetRequiredService<JobEndpoints>().Map(routes);
         DeviceMessageEndpoints.Map(new DeviceRoutes(
             routes, services.GetRequiredService<AccessControl>(), services.GetRequiredService<DeviceSessions>()));
         UnbuiltRoutes.Map(routes);

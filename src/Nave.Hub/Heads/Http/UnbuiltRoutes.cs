@@ -16,10 +16,6 @@ internal static class UnbuiltRoutes
         (HttpMethods.Get, "/jobs", AccessRights.RegistryRead),
         (HttpMethods.Get, "/jobs/{jobId}", AccessRights.RegistryRead),
         (HttpMethods.Delete, "/jobs/{jobId}", AccessRights.RegistryWrite),
-        (HttpMethods.Get, "/jobs/v2/query", AccessRights.ServiceConnect),
-        (HttpMethods.Get, "/jobs/v2/{jobId}", AccessRights.ServiceConnect),
-        (HttpMethods.Put, "/jobs/v2/{jobId}", AccessRights.ServiceConnect),
-        (HttpMethods.Post, "/jobs/v2/{jobId}/cancel", AccessRights.ServiceConnect),
     ];
 
     // Devices' own routes (spec/device-http.md): the refusal is the same for everybody and says nothing of any device.
