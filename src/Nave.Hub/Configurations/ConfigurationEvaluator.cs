@@ -11,13 +11,13 @@ using Nave.Storage;
 namespace Nave.Hub.Configurations;
 
 /// <summary>
-/// Brings configurations to twins in the background. Looks at one identity when it, its twin or its scope changes, and at
-/// all of a configuration when that changes, at the start, and every few minutes. All it does may be done twice: a stop or
-/// a crash in the middle leaves what the next look finds and finishes.
+/// Brings configurations to twins in the background. Looks at one identity when it or its twin changes, at all of a
+/// configuration when that changes, at everything after the start, and every few minutes for whom it has missed. All it
+/// does may be done twice: a stop or a crash in the middle leaves what the next look finds and finishes.
 /// </summary>
 internal sealed partial class ConfigurationEvaluator : BackgroundService
 {
-    /// <summary>How often everything is looked at.</summary>
+    /// <summary>How often metrics are counted, and targets looked for that no change has brought.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(5);
 
     // Identities to look at that are remembered by name; beyond it, all are looked at.
@@ -26,7 +26,7 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
     private const int PageSize = 500;
 
     // Twins that are changed at once: the group commit takes them together.
-    private const int Parallelism = 8;
+    private const int Parallelism = 32;
 
     // A twin that changes as fast as it is read is left to the look that its last change has asked for.
     private const int Attempts = 3;
@@ -43,6 +43,7 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
     private readonly Lock _lock = new();
     private HashSet<IdentityId> _marked = [];
     private bool _looksAtAll = true;
+    private bool _looksForNew = true;
 
     public ConfigurationEvaluator(
         HubDatabase database,
@@ -73,7 +74,7 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
     /// <returns>Whether all of it could be done.</returns>
     public async Task<bool> StepAsync(CancellationToken stopping)
     {
-        var (marked, all) = TakeWork();
+        var work = TakeWork();
         try
         {
             // What marked an identity may still be on its way to the disk: a unit of ours comes behind it.
@@ -83,23 +84,18 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
                 return true;
             }
 
-            foreach (var id in marked)
+            await LookAtAsync(work.Marked, stopping);
+            if (work.All)
             {
-                await LookAtAsync(id, stopping);
+                await LookAtTargetsAsync(null, stopping);
             }
 
             foreach (var configuration in _set.All)
             {
-                var isChanged = changed.Contains(configuration.Number);
-                if ((isChanged || all) && !await LookAtAllOfAsync(configuration, stopping))
+                if (!await StepAsync(configuration, changed.Contains(configuration.Number), work, stopping))
                 {
-                    Remember(marked, all);
+                    Remember(work);
                     return false;
-                }
-
-                if (all && !configuration.IsDeleted)
-                {
-                    await _metrics.CountAsync(configuration, stopping);
                 }
             }
 
@@ -112,17 +108,17 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
         }
         catch (StorageUnavailableException)
         {
-            Remember(marked, all);
+            Remember(work);
             return false;
         }
     }
 
-    /// <summary>Everything is to be looked at.</summary>
-    public void LookAtAll()
+    /// <summary>Metrics are to be counted, and targets looked for that were missed.</summary>
+    public void LookForNew()
     {
         lock (_lock)
         {
-            _looksAtAll = true;
+            _looksForNew = true;
         }
 
         _wakes.Writer.TryWrite(true);
@@ -131,7 +127,7 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = _time.CreateTimer(_ => LookAtAll(), null, Interval, Interval);
+        using var timer = _time.CreateTimer(_ => LookForNew(), null, Interval, Interval);
         try
         {
             await _set.LoadAsync(stoppingToken);
@@ -149,7 +145,7 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
                 catch (Exception e) when (e is not OperationCanceledException)
                 {
                     Log.StepFailed(_logger, e);
-                    Remember([], all: true); // With the next wake: nothing is lost, only late.
+                    Remember(new Work([], All: true, ForNew: true)); // With the next wake: nothing is lost, only late.
                 }
             }
         }
@@ -181,65 +177,90 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
         _wakes.Writer.TryWrite(true);
     }
 
-    private (IReadOnlyCollection<IdentityId> Marked, bool All) TakeWork()
+    private Work TakeWork()
     {
         lock (_lock)
         {
-            var work = (_marked, _looksAtAll);
+            var work = new Work(_marked, _looksAtAll, _looksForNew || _looksAtAll);
             _marked = [];
-            _looksAtAll = false;
+            _looksAtAll = _looksForNew = false;
             return work;
         }
     }
 
-    private void Remember(IReadOnlyCollection<IdentityId> marked, bool all)
+    private void Remember(Work work)
     {
         lock (_lock)
         {
-            _marked.UnionWith(marked);
-            _looksAtAll |= all;
+            _marked.UnionWith(work.Marked);
+            _looksAtAll |= work.All;
+            _looksForNew |= work.ForNew;
         }
     }
 
-    private async Task<bool> LookAtAllOfAsync(Configuration configuration, CancellationToken stopping)
+    private async Task<bool> StepAsync(Configuration configuration, bool isChanged, Work work, CancellationToken stopping)
     {
         // 1. Whom it has in scope already: some may have to leave, some be set right.
+        if (isChanged && !work.All)
+        {
+            await LookAtTargetsAsync(configuration.Number, stopping);
+        }
+
+        // 2. Whom it is to have.
+        if ((isChanged || work.ForNew) && configuration is { IsDeleted: false, Condition: { } condition }
+            && !await LookAtNewAsync(configuration, condition, stopping))
+        {
+            return false;
+        }
+
+        if (isChanged)
+        {
+            await _database.WriteAsync(session => ConfigurationStore.Done(session, configuration), stopping);
+        }
+
+        if (work.ForNew && !configuration.IsDeleted)
+        {
+            await _metrics.CountAsync(configuration, stopping);
+        }
+
+        return true;
+    }
+
+    private async Task LookAtTargetsAsync(long? number, CancellationToken stopping)
+    {
         IdentityId? last = null;
         List<IdentityId> page;
         do
         {
             var after = last;
-            page = await _database.ReadAsync(session => ConfigurationStore.ListTargets(session, configuration.Number, after, PageSize), stopping);
+            page = await _database.ReadAsync(session => ConfigurationStore.ListTargets(session, number, after, PageSize), stopping);
             await LookAtAsync(page, stopping);
             last = page.Count > 0 ? page[^1] : null;
         }
         while (page.Count == PageSize);
+    }
 
-        // 2. Whom it is to have.
-        if (!configuration.IsDeleted && configuration.Condition is { } condition)
+    private async Task<bool> LookAtNewAsync(Configuration configuration, QueryCondition condition, CancellationToken stopping)
+    {
+        IdentityId? last = null;
+        IdentityPage? matching;
+        do
         {
-            IdentityPage matching;
-            last = null;
-            do
+            if (!(await _queries.ListAsync(condition, last, PageSize, stopping)).TryGet(out matching, out var failure))
             {
-                if (!(await _queries.ListAsync(condition, last, PageSize, stopping)).TryGet(out matching!, out var failure))
-                {
-                    Log.NotListed(_logger, configuration.Id, failure.Message);
-                    return false;
-                }
-
-                var known = await ListKnownAsync(configuration.Number, last, matching, stopping);
-                await LookAtAsync([.. matching.Ids.Where(id => !known.Contains(id))], stopping);
-                last = matching.Ids.Count > 0 ? matching.Ids[^1] : null;
+                Log.NotListed(_logger, configuration.Id, failure.Message);
+                return false;
             }
-            while (matching.HasMore);
-        }
 
-        await _database.WriteAsync(session => ConfigurationStore.Done(session, configuration), stopping);
+            var known = await ListKnownAsync(configuration.Number, last, matching, stopping);
+            await LookAtAsync([.. matching.Ids.Where(id => !known.Contains(id))], stopping);
+            last = matching.Ids.Count > 0 ? matching.Ids[^1] : null;
+        }
+        while (matching.HasMore);
         return true;
     }
 
-    // Those of a page that step 1 has looked at, or some other look since.
+    // Those of a page that are in scope: changes of theirs have brought them here.
     private async Task<HashSet<IdentityId>> ListKnownAsync(long number, IdentityId? after, IdentityPage page, CancellationToken stopping) =>
         page.Ids.Count == 0
             ? []
@@ -295,6 +316,12 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
 
         return true;
     }
+
+    /// <summary>What there is to do, besides configurations that have changed.</summary>
+    /// <param name="Marked">Identities to look at.</param>
+    /// <param name="All">Everybody in scope of anything is to be looked at.</param>
+    /// <param name="ForNew">Each configuration may have missed some.</param>
+    private sealed record Work(IReadOnlyCollection<IdentityId> Marked, bool All, bool ForNew);
 
     private static partial class Log
     {

@@ -62,6 +62,11 @@ internal static class ConfigurationStore
         WHERE number = @number AND (device_id, module_id) > (@device, @module) ORDER BY device_id, module_id LIMIT @limit
         """;
 
+    private const string ListAllTargetsPage = """
+        SELECT DISTINCT device_id, module_id FROM configuration_targets
+        WHERE (device_id, module_id) > (@device, @module) ORDER BY device_id, module_id LIMIT @limit
+        """;
+
     private const string ListTargetsRange = """
         SELECT device_id, module_id FROM configuration_targets
         WHERE number = @number AND (device_id, module_id) > (@device, @module) AND (device_id, module_id) <= (@lastDevice, @lastModule)
@@ -154,19 +159,19 @@ internal static class ConfigurationStore
         }
     }
 
-    /// <summary>The next identities that a configuration has in scope, in the order of their ids.</summary>
-    public static List<IdentityId> ListTargets(SqlSession session, long number, IdentityId? after, int limit) => session.List(
-        ListTargetsPage,
-        row => IdentityStore.ReadId(row, 0, 1),
-        ("@number", number),
-        ("@device", after?.Device.Value ?? ""),
-        ("@module", after is { } id ? IdentityStore.ModuleColumn(id) : ""),
-        ("@limit", (long)limit));
+    /// <summary>The next identities that a configuration, or any, has in scope, in the order of their ids.</summary>
+    public static List<IdentityId> ListTargets(SqlSession session, long? number, IdentityId? after, int limit)
+    {
+        var (device, module) = (after?.Device.Value ?? "", after is { } id ? IdentityStore.ModuleColumn(id) : "");
+        return number is { } one
+            ? session.List(ListTargetsPage, ReadId, ("@number", one), ("@device", device), ("@module", module), ("@limit", (long)limit))
+            : session.List(ListAllTargetsPage, ReadId, ("@device", device), ("@module", module), ("@limit", (long)limit));
+    }
 
     /// <summary>Those after one and up to another.</summary>
     public static List<IdentityId> ListTargetsUpTo(SqlSession session, long number, IdentityId? after, IdentityId last) => session.List(
         ListTargetsRange,
-        row => IdentityStore.ReadId(row, 0, 1),
+        ReadId,
         ("@number", number),
         ("@device", after?.Device.Value ?? ""),
         ("@module", after is { } id ? IdentityStore.ModuleColumn(id) : ""),
@@ -179,6 +184,8 @@ internal static class ConfigurationStore
         var counts = session.Find(CountTargets, row => new Counts(row.GetInt64(0), row.IsDBNull(1) ? 0 : row.GetInt64(1)), ("@number", number))!;
         return (counts.Targeted, counts.Applied);
     }
+
+    private static IdentityId ReadId(DbDataReader row) => IdentityStore.ReadId(row, 0, 1);
 
     private static string Write(IReadOnlyDictionary<string, string> metrics) =>
         JsonSerializer.Serialize(metrics.ToDictionary(), ConfigurationJson.Default.DictionaryStringString);
