@@ -13,22 +13,23 @@ internal static class EventsCommand
     private const int MaxShownBody = 300;
 
     /// <summary>The command.</summary>
-    public static Command Create() => new("events", "The events endpoint") { Monitor() };
+    public static Command Create() => new("events", "The events endpoint") { CreateMonitor("Show events as they arrive", "") };
 
-    private static Command Monitor()
+    /// <summary>A command <c>monitor</c>, of the endpoint's entity or of another beside it.</summary>
+    public static Command CreateMonitor(string description, string entitySuffix)
     {
-        var command = new Command("monitor", "Show events as they arrive");
+        var command = new Command("monitor", description);
         var hub = HubArguments.AddTo(command);
         var flags = new MonitorFlags(command);
-        command.SetAction((parsed, stopping) => RunAsync(hub.Resolve(parsed), flags.Read(parsed), stopping));
+        command.SetAction((parsed, stopping) => RunAsync(hub.Resolve(parsed), entitySuffix, flags.Read(parsed), stopping));
         return command;
     }
 
-    private static async Task<int> RunAsync(HubTarget hub, MonitorRequest request, CancellationToken stopping)
+    private static async Task<int> RunAsync(HubTarget hub, string entitySuffix, MonitorRequest request, CancellationToken stopping)
     {
         using var deadline = request.Timeout is { } timeout ? new CancellationTokenSource(timeout, TimeProvider.System) : new CancellationTokenSource();
         using var end = CancellationTokenSource.CreateLinkedTokenSource(stopping, deadline.Token);
-        await using var client = await EventsClient.ConnectAsync(hub, TimeProvider.System);
+        await using var client = await EventsClient.ConnectAsync(hub, TimeProvider.System, entitySuffix);
         var partitions = request.Partition is { } one ? [one] : client.Partitions;
         if (!request.IsJson && !Console.IsErrorRedirected)
         {

@@ -40,11 +40,12 @@ internal sealed class EventsClient : IAsyncDisposable
 
     /// <summary>Connects and asks for the partitions.</summary>
     /// <exception cref="CommandFailedException">It cannot be reached or refuses.</exception>
-    public static async Task<EventsClient> ConnectAsync(HubTarget hub, TimeProvider time)
+    public static async Task<EventsClient> ConnectAsync(HubTarget hub, TimeProvider time, string entitySuffix = "")
     {
         try
         {
             var endpoint = hub.Events ?? await EventsRedirect.FollowAsync(hub, time);
+            endpoint = endpoint with { EntityPath = endpoint.EntityPath + entitySuffix };
             var connection = await OpenAsync(hub, endpoint.Host, SaslProfile.Anonymous);
             var client = new EventsClient(connection, endpoint);
             try

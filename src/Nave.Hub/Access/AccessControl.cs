@@ -33,7 +33,7 @@ internal sealed partial class AccessControl(
     /// </summary>
     public async ValueTask<Outcome<AccessGrant>> AdmitDeviceAsync(IdentityId id, DeviceProof proof, CancellationToken stopping) =>
         _failures.MayTry(proof.Peer)
-            ? Judged(await LookUpAsync(() => JudgeDeviceAsync(id, proof, stopping)), proof.Peer, id, id.ToString())
+            ? Judged(await LookUpAsync(() => JudgeDeviceAsync(id, proof, stopping)), proof.Peer, id, id.ToString(), proof.Protocol)
             : TooManyFailures(proof.Peer);
 
     /// <summary>
@@ -46,7 +46,7 @@ internal sealed partial class AccessControl(
     /// <param name="stopping">Stops the look-up.</param>
     public async ValueTask<Outcome<AccessGrant>> AdmitTokenAsync(string token, bool eventHubsSigning, IPAddress? peer, CancellationToken stopping) =>
         _failures.MayTry(peer)
-            ? Judged(await LookUpAsync(() => JudgeTokenAsync(token, eventHubsSigning, peer, stopping)), peer, ClaimedBy(token), "the bearer of a token")
+            ? Judged(await LookUpAsync(() => JudgeTokenAsync(token, eventHubsSigning, peer, stopping)), peer, ClaimedBy(token), "the bearer of a token", eventHubsSigning ? DeviceProtocol.Amqp : DeviceProtocol.Https)
             : TooManyFailures(peer);
 
     /// <summary>
@@ -154,15 +154,15 @@ internal sealed partial class AccessControl(
     private static IdentityId? ClaimedBy(string text) =>
         SasToken.Parse(text).Value is { PolicyName: null } token && token.Scope.PossibleIdentities().FirstOrDefault() is var id && id != default ? id : null;
 
-    private Outcome<AccessGrant> Told(IdentityId? id, IPAddress? peer, Outcome<AccessGrant> outcome)
+    private Outcome<AccessGrant> Told(IdentityId? id, IPAddress? peer, Outcome<AccessGrant> outcome, DeviceProtocol? protocol = null)
     {
-        Decided?.Invoke(new AccessDecision(outcome.Value?.Identity ?? id, peer, outcome.Value, outcome.Failure));
+        Decided?.Invoke(new AccessDecision(outcome.Value?.Identity ?? id, peer, outcome.Value, outcome.Failure, protocol));
         return outcome;
     }
 
-    private Outcome<AccessGrant> Judged(Outcome<AccessGrant> outcome, IPAddress? peer, IdentityId? id, string who)
+    private Outcome<AccessGrant> Judged(Outcome<AccessGrant> outcome, IPAddress? peer, IdentityId? id, string who, DeviceProtocol? protocol = null)
     {
-        Told(id, peer, outcome);
+        Told(id, peer, outcome, protocol);
         if (outcome.Failure is { HttpStatus: 401 } failure)
         {
             _failures.Failed(peer);
@@ -199,6 +199,9 @@ internal sealed partial class AccessControl(
 internal readonly record struct DeviceProof(
     string? Token, X509Certificate2? Certificate, X509Certificate2Collection? Chain, IPAddress? Peer)
 {
+    /// <summary>By which protocol, for what is told to the operator.</summary>
+    public DeviceProtocol? Protocol { get; init; }
+
     /// <summary>Who, not with what.</summary>
     public override string ToString() => $"from {Peer}";
 }
@@ -208,4 +211,5 @@ internal readonly record struct DeviceProof(
 /// <param name="Peer">From where.</param>
 /// <param name="Grant">What it was given.</param>
 /// <param name="Failure">Why it was refused.</param>
-internal readonly record struct AccessDecision(IdentityId? Id, IPAddress? Peer, AccessGrant? Grant, HubFailure? Failure);
+/// <param name="Protocol">By which protocol it came, where that is known.</param>
+internal readonly record struct AccessDecision(IdentityId? Id, IPAddress? Peer, AccessGrant? Grant, HubFailure? Failure, DeviceProtocol? Protocol);

@@ -136,6 +136,9 @@ internal static class HubComposition
         services.AddSingleton<ConsumerGroupEndpoints>();
         services.AddSingleton<HeartbeatEndpoints>();
         services.AddSingleton(provider => new DecisionLog(provider.GetRequiredService<HeartbeatTable>().Contains, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(options.Operations);
+        services.AddSingleton<OperationsMonitor>();
+        services.AddHostedService(provider => provider.GetRequiredService<OperationsMonitor>());
         services.AddSingleton<DecisionFeeds>();
         services.AddSingleton<DecisionEndpoints>();
         services.AddSingleton<ConsumerGroupStore>();

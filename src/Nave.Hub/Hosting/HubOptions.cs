@@ -5,6 +5,7 @@ using Nave.Hub.Heartbeats;
 using Nave.Hub.Jobs;
 using Nave.Hub.Methods;
 using Nave.Hub.Queries;
+using Nave.Hub.Monitoring;
 using Nave.Hub.Twins;
 using Nave.Protocol;
 
@@ -48,6 +49,9 @@ public sealed class HubOptions
 
     /// <summary>How many jobs run and wait.</summary>
     public JobOptions Jobs { get; } = new();
+
+    /// <summary>What is told of operations.</summary>
+    public OperationsOptions Operations { get; } = new();
 
     /// <summary>What goes to the console.</summary>
     public LogSection Log { get; } = new();

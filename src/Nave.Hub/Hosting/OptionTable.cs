@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Events;
+using Nave.Hub.Monitoring;
 using Nave.Hub.Methods;
 using static Nave.Hub.Hosting.OptionValue;
 
@@ -124,6 +125,10 @@ public static class OptionTable
             (o, text) => o.Heartbeats.GroupPercent = Number(text, 1, 100)),
         new("Heartbeats:GroupLeast", null, "20", "Devices of it that do, at least",
             (o, text) => o.Heartbeats.GroupLeast = Number(text, 1, 1_000_000)),
+        new("Operations:Connections", null, "error", "Operations events of connections: none, error (what failed) or information (all)",
+            (o, text) => o.Operations.Connections = Choice<OperationsLevel>(text)),
+        new("Operations:Commands", null, "error", "Operations events of commands, likewise",
+            (o, text) => o.Operations.Commands = Choice<OperationsLevel>(text)),
         new("Metrics:OtlpEndpoint", "--otlp", "OTEL_EXPORTER_OTLP_ENDPOINT", "Export metrics with OTLP to this URL",
             (o, text) => o.Metrics.OtlpEndpoint = Url(text)),
         new("Testing:FaultInjection", null, "false", "Let devices ask for faults of their own connections; for test hubs only",

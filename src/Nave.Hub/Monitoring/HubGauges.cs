@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using Nave.EventLog;
 using Nave.Hub.Devices;
 using Nave.Hub.Heads.Amqp;
+using Nave.Hub.Heartbeats;
 using Nave.Hub.Telemetry;
 
 namespace Nave.Hub.Monitoring;
@@ -9,7 +10,7 @@ namespace Nave.Hub.Monitoring;
 /// <summary>The figures that others keep, put among the hub's instruments.</summary>
 internal sealed class HubGauges
 {
-    public HubGauges(HubMetrics metrics, TelemetryPipeline telemetry, IEventLog log, SessionTable sessions, AmqpHead amqp)
+    public HubGauges(HubMetrics metrics, TelemetryPipeline telemetry, IEventLog log, SessionTable sessions, AmqpHead amqp, OperationsMonitor operations, HeartbeatTable heartbeats)
     {
         metrics.ObserveCounter("nave_messages_in_total", "Messages taken into the log.", () => telemetry.Messages);
         metrics.ObserveCounter("nave_message_bytes_in_total", "Body and property bytes of messages taken.", () => telemetry.Bytes);
@@ -19,6 +20,9 @@ internal sealed class HubGauges
         metrics.ObserveGauge("nave_devices_connected", "Devices and modules connected, by protocol.", () => sessions.All
             .GroupBy(session => session.Protocol)
             .Select(group => new Measurement<long>(group.Count(), new KeyValuePair<string, object?>("protocol", group.Key.ToString()))));
+        metrics.ObserveCounter("nave_opmon_dropped_total", "Operations events that were not told.", () => operations.Dropped);
+        metrics.ObserveGauge("nave_devices", "Devices by heartbeat state.", () => heartbeats.Counts
+            .Select((count, state) => new Measurement<long>(count, new KeyValuePair<string, object?>("state", HeartbeatWords.Of((HeartbeatState)state)))));
         metrics.ObserveGauge("nave_log_is_taking", "1 while the event log takes records, else 0.", () => log.Fault is null ? 1 : 0);
         if (log is EmbeddedEventLog embedded)
         {

@@ -37,7 +37,7 @@ internal static class EventEncoding
 
     /// <summary>What is constant for a session: who sent it and how that was proven; of an event of the hub's own, whom it concerns.</summary>
     public static byte[] EncodeSenderBlock(
-        string deviceId, string? moduleId, string? generationId, string? authMethod, string source, string? modelId)
+        string? deviceId, string? moduleId, string? generationId, string? authMethod, string source, string? modelId)
     {
         var writer = new ArrayBufferWriter<byte>(512);
         writer.GetSpan(SenderHeadBytes)[..SenderHeadBytes].Clear();

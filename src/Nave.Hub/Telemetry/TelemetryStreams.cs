@@ -8,6 +8,9 @@ internal sealed class TelemetryStreams(int telemetryPartitions)
     /// <summary>The built-in endpoint: <c>messages/events</c>.</summary>
     public LogStream Telemetry { get; } = new(1, "events", telemetryPartitions);
 
+    /// <summary>Operations monitoring: <c>messages/operationsMonitoringEvents</c>. One partition: it is few events, in order.</summary>
+    public LogStream Operations { get; } = new(2, "operations", 1);
+
     /// <summary>All of them, for opening the log.</summary>
-    public IReadOnlyList<LogStream> All => [Telemetry];
+    public IReadOnlyList<LogStream> All => [Telemetry, Operations];
 }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Nave.Hub.Access;
+using Nave.Hub.Devices;
 using Nave.Protocol.Access;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
@@ -36,7 +37,7 @@ internal sealed class AmqpAccess(AccessControl access, LiveAccessTable table) : 
         access.AdmitTokenAsync(token, eventHubsSigning: true, peer, stopping);
 
     public ValueTask<Outcome<AccessGrant>> AdmitDeviceAsync(IdentityId id, string token, IPAddress? peer, CancellationToken stopping) =>
-        access.AdmitDeviceAsync(id, new DeviceProof(token, Certificate: null, Chain: null, peer), stopping);
+        access.AdmitDeviceAsync(id, new DeviceProof(token, Certificate: null, Chain: null, peer) { Protocol = DeviceProtocol.Amqp }, stopping);
 
     public Outcome<AccessGrant> AdmitPolicyKey(string policy, string key, IPAddress? peer) => access.AdmitPolicyKey(policy, key, peer);
 
@@ -46,7 +47,7 @@ internal sealed class AmqpAccess(AccessControl access, LiveAccessTable table) : 
         peer.Certificate is { } certificate
         && DeviceId.TryParse(certificate.GetNameInfo(X509NameType.SimpleName, forIssuer: false), out var device)
         && (await access.AdmitDeviceAsync(
-            new IdentityId(device), new DeviceProof(Token: null, certificate, Chain: null, peer.Address), stopping)).Value is not null;
+            new IdentityId(device), new DeviceProof(Token: null, certificate, Chain: null, peer.Address) { Protocol = DeviceProtocol.Amqp }, stopping)).Value is not null;
 
     public IDisposable Watch(ILiveAccess live) => table.Watch(live);
 }

@@ -124,18 +124,21 @@ internal sealed class AmqpHead : IDisposable
 
     private LinkTemplates CreateTemplates(EventReaders readers, ConsumerGroups groups, IEnumerable<ILinkFamily> families)
     {
-        var hub = Options.EventHubName;
-        var management = new ManagementLinks(readers, Options, Time.GetUtcNow());
+        var events = new EventsEntity(Options.EventHubName, "messages/events", readers);
+        var operations = new EventsEntity($"{Options.EventHubName}-operations", "messages/operationsMonitoringEvents", readers.Operations);
+        var management = new ManagementLinks([events, operations], Time.GetUtcNow());
         var devices = new UnbuiltLinks("device links");
         var commands = new UnbuiltLinks("cloud-to-device messages");
         return new LinkTemplates(
         [
             new LinkTemplate("$cbs", new CbsLinks()),
             new LinkTemplate("$management", management),
-            new LinkTemplate($"{hub}/$management", management),
-            new LinkTemplate($"{hub}/ConsumerGroups/*/Partitions/*", new EventsLinks(readers, groups, this)),
-            new LinkTemplate("messages/events/**", new RedirectLinks(Options)),
-            new LinkTemplate("messages/operationsMonitoringEvents/**", new UnbuiltLinks("operations monitoring")),
+            new LinkTemplate($"{events.Name}/$management", management),
+            new LinkTemplate($"{events.Name}/ConsumerGroups/*/Partitions/*", new EventsLinks(events, groups, this)),
+            new LinkTemplate($"{operations.Name}/$management", management),
+            new LinkTemplate($"{operations.Name}/ConsumerGroups/*/Partitions/*", new EventsLinks(operations, groups, this)),
+            new LinkTemplate("messages/events/**", new RedirectLinks(Options, events)),
+            new LinkTemplate("messages/operationsMonitoringEvents/**", new RedirectLinks(Options, operations)),
             .. families.SelectMany(family => family.Templates),
             new LinkTemplate("messages/devicebound", commands),
             new LinkTemplate("messages/servicebound/feedback", new UnbuiltLinks("feedback")),

@@ -126,7 +126,7 @@ internal sealed partial class DeviceLinks(
             return HubFailures.Unauthorized.Because("Nothing that was proven on the connection covers the link's address.");
         }
 
-        var admitted = await access.AdmitDeviceAsync(id, new DeviceProof(Token: null, certificate, Chain: null, connection.Peer.Address), stopping);
+        var admitted = await access.AdmitDeviceAsync(id, new DeviceProof(Token: null, certificate, Chain: null, connection.Peer.Address) { Protocol = DeviceProtocol.Amqp }, stopping);
         if (admitted.Value is { } byCertificate && connection.Grants.Add(byCertificate) is { } tooMany)
         {
             return tooMany;

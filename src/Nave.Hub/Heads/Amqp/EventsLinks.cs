@@ -7,7 +7,7 @@ using Nave.Protocol.Errors;
 namespace Nave.Hub.Heads.Amqp;
 
 /// <summary>Partition receivers: <c>{eh}/ConsumerGroups/{group}/Partitions/{n}</c> (spec/events-endpoint.md 3).</summary>
-internal sealed class EventsLinks(EventReaders readers, ConsumerGroups groups, AmqpHead head) : ILinkHandler
+internal sealed class EventsLinks(EventsEntity entity, ConsumerGroups groups, AmqpHead head) : ILinkHandler
 {
     private const string EpochProperty = "com.microsoft:epoch";
     private const string ReceiverNameProperty = "com.microsoft:receiver-name";
@@ -18,8 +18,7 @@ internal sealed class EventsLinks(EventReaders readers, ConsumerGroups groups, A
         var address = request.Address!;
         var group = address.Name(2);
         var number = address.Name(4);
-        var entity = $"ConsumerGroups/{group}/Partitions/{number}";
-        var link = new EventsLink(request, head, readers, [$"/{head.Options.EventHubName}/{entity}", $"/messages/events/{entity}"]);
+        var link = new EventsLink(request, head, entity.Readers, entity.Paths($"ConsumerGroups/{group}/Partitions/{number}"));
 
         // 1. May the peer read at all? Before anything else: a stranger learns nothing of groups and partitions.
         if (request.Connection.Grants.Admit(link) is { } refusal)
@@ -43,7 +42,7 @@ internal sealed class EventsLinks(EventReaders readers, ConsumerGroups groups, A
             return HubFailures.InvalidOperation.Saying("Events are read here. Devices send them.");
         }
 
-        if (!groups.Contains(group) || !int.TryParse(number, out var index) || readers.Find(index) is not { } partition)
+        if (!groups.Contains(group) || !int.TryParse(number, out var index) || entity.Readers.Find(index) is not { } partition)
         {
             return HubFailures.AddressNotFound.Saying($"The messaging entity '{request.Address!.Path}' could not be found.");
         }
@@ -54,7 +53,7 @@ internal sealed class EventsLinks(EventReaders readers, ConsumerGroups groups, A
             return HubFailures.ArgumentInvalid.Saying("The filter of the source is not one that a receiver may have.");
         }
 
-        var state = readers.GetState(partition);
+        var state = entity.Readers.GetState(partition);
         if (!position.TryResolve(state, out var from))
         {
             return HubFailures.ArgumentInvalid.Saying(BeyondTheEnd(position, state));
@@ -67,7 +66,7 @@ internal sealed class EventsLinks(EventReaders readers, ConsumerGroups groups, A
 
         var name = request.Property(ReceiverNameProperty) as string is { Length: > 0 and <= 128 } given ? given : request.Attach.LinkName;
         var slot = new ReaderSlot(name, level, by => link.Detach(LinkRequest.ToError(Displaced(name, level, by))));
-        var outcome = readers.Slots.TryEnter(partition, group, slot, out var displaced);
+        var outcome = entity.Readers.Slots.TryEnter(partition, group, slot, out var displaced);
         if (outcome.Refusal is not SlotRefusal.None)
         {
             return Refused(outcome, name, level);

@@ -13,7 +13,7 @@ namespace Nave.Hub.Heads.Amqp;
 /// The <c>$management</c> node: READ of the event hub and of a partition (spec/events-endpoint.md 5). Types matter: the
 /// .NET client casts each value.
 /// </summary>
-internal sealed class ManagementLinks(EventReaders readers, AmqpOptions options, DateTimeOffset createdAt) : ILinkHandler
+internal sealed class ManagementLinks(IReadOnlyList<EventsEntity> entities, DateTimeOffset createdAt) : ILinkHandler
 {
     private const int RequestCredit = 100;
     private const string EventHubType = "com.microsoft:eventhub";
@@ -23,10 +23,7 @@ internal sealed class ManagementLinks(EventReaders readers, AmqpOptions options,
     private static readonly DateTime Never = DateTime.SpecifyKind(DateTime.MinValue, DateTimeKind.Utc);
 
     private readonly string[] _paths =
-    [
-        $"/{options.EventHubName}/$management", "/messages/events/$management", "/$management",
-        $"/{options.EventHubName}/ConsumerGroups", "/messages/events/ConsumerGroups",
-    ];
+        ["/$management", .. entities.SelectMany(entity => entity.Paths("$management")), .. entities.SelectMany(entity => entity.Paths("ConsumerGroups"))];
 
     public void Attach(LinkRequest request)
     {
@@ -80,7 +77,7 @@ internal sealed class ManagementLinks(EventReaders readers, AmqpOptions options,
         }
 
         var name = asked?["name"] as string ?? "";
-        if (!IsEventHub(name))
+        if (entities.FirstOrDefault(entity => entity.IsNamed(name)) is not { Readers: var readers })
         {
             return NotFound(name);
         }
@@ -88,7 +85,7 @@ internal sealed class ManagementLinks(EventReaders readers, AmqpOptions options,
         switch (asked?["type"] as string)
         {
             case EventHubType:
-                return Status(200, "OK", EventHub(name));
+                return Status(200, "OK", EventHub(name, readers));
             case PartitionType:
                 var text = asked["partition"]?.ToString();
                 return int.TryParse(text, out var number) && readers.Find(number) is { } partition
@@ -99,11 +96,7 @@ internal sealed class ManagementLinks(EventReaders readers, AmqpOptions options,
         }
     }
 
-    private bool IsEventHub(string name) =>
-        name.Trim('/') is var bare && (string.Equals(bare, options.EventHubName, StringComparison.OrdinalIgnoreCase)
-            || string.Equals(bare, "messages/events", StringComparison.OrdinalIgnoreCase));
-
-    private Map EventHub(string name) => new()
+    private Map EventHub(string name, EventReaders readers) => new()
     {
         ["name"] = name,
         ["type"] = EventHubType,

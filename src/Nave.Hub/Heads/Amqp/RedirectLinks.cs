@@ -8,13 +8,13 @@ namespace Nave.Hub.Heads.Amqp;
 /// <c>messages/events…</c> on the hub's own address: always a redirect to the events endpoint. The older client takes
 /// anything else for a broken connection string (spec/events-endpoint.md 4).
 /// </summary>
-internal sealed class RedirectLinks(AmqpOptions options) : ILinkHandler
+internal sealed class RedirectLinks(AmqpOptions options, EventsEntity entity) : ILinkHandler
 {
     public void Attach(LinkRequest request)
     {
         var path = request.Address!.Path;
         var rest = path.Split('/', 3) is [_, _, var more] ? $"/{more}" : "";
-        if (request.Connection.Grants.Allows(AccessRights.ServiceConnect, [$"/messages/events{rest}", $"/{options.EventHubName}{rest}"]) is { } refusal)
+        if (request.Connection.Grants.Allows(AccessRights.ServiceConnect, [$"/{entity.Alias}{rest}", $"/{entity.Name}{rest}"]) is { } refusal)
         {
             request.Refuse(refusal);
             return;
@@ -29,7 +29,7 @@ internal sealed class RedirectLinks(AmqpOptions options) : ILinkHandler
                 [new Symbol("hostname")] = host,
                 [new Symbol("network-host")] = host,
                 [new Symbol("port")] = options.RedirectPort,
-                [new Symbol("address")] = $"amqps://{host}:{options.RedirectPort}/{options.EventHubName}{rest}",
+                [new Symbol("address")] = $"amqps://{host}:{options.RedirectPort}/{entity.Name}{rest}",
             },
         });
     }

@@ -135,7 +135,7 @@ internal sealed class MqttAccept(
         }
 
         // 6. Identity, credential, throttle.
-        var proof = new DeviceProof(TokenOf(connect), peer.Certificate, peer.Chain, peer.Address);
+        var proof = new DeviceProof(TokenOf(connect), peer.Certificate, peer.Chain, peer.Address) { Protocol = peer.Protocol };
         var admission = await access.AdmitDeviceAsync(id, proof, transport.Channel.Closing);
         if (!admission.TryGet(out var grant, out var failure))
         {

@@ -19,12 +19,15 @@ internal sealed class DecisionFeeds
 {
     private readonly DecisionLog _log;
     private readonly HeartbeatTable _heartbeats;
+    private readonly OperationsMonitor _operations;
 
     public DecisionFeeds(
-        DecisionLog log, HeartbeatTable heartbeats, AccessControl access, DeviceSessions sessions, MqttSignals mqtt, TlsHandshakes handshakes, CommandSender commands)
+        DecisionLog log, HeartbeatTable heartbeats, AccessControl access, DeviceSessions sessions, MqttSignals mqtt, TlsHandshakes handshakes, CommandSender commands,
+        OperationsMonitor operations)
     {
         _log = log;
         _heartbeats = heartbeats;
+        _operations = operations;
         access.Decided += OnDecided;
         sessions.Opened += OnOpened;
         sessions.Ended += OnEnded;
@@ -41,7 +44,8 @@ internal sealed class DecisionFeeds
         }
         else if (decision.Failure is { } failure)
         {
-            Refuse(decision.Id?.ToString(), decision.Peer, failure, null);
+            Refuse(decision.Id?.ToString(), decision.Peer, failure, decision.Protocol?.ToString());
+            _operations.ConnectRefused(decision.Id?.Device.Value, decision.Protocol, failure);
             if (failure.HttpStatus is 401 or 403 or 429 && decision.Id is { IsModule: false } id)
             {
                 _heartbeats.Refused(id.Device.Value, failure.Code.ToString());
@@ -49,15 +53,23 @@ internal sealed class DecisionFeeds
         }
     }
 
-    private void OnOpened(DeviceSession session) => _log.Add(new Decision(
-        DecisionKind.Connected, session.Id.ToString(), null, null, $"connected over {session.Protocol}") { Protocol = session.Protocol.ToString() });
-
-    private void OnEnded(DeviceSession session, CloseReason reason) => _log.Add(new Decision(
-        DecisionKind.Disconnected, session.Id.ToString(), null, PresenceReason.Of(reason), $"the {session.Protocol} connection ended: {Describe(reason)}")
+    private void OnOpened(DeviceSession session)
     {
-        Protocol = session.Protocol.ToString(),
-        Hint = reason is CloseReason.TakenOver ? "two connections use this identity in turns: give each device an identity of its own" : null,
-    });
+        _operations.Connected(session.Id.Device.Value, session.Protocol);
+        _log.Add(new Decision(
+            DecisionKind.Connected, session.Id.ToString(), null, null, $"connected over {session.Protocol}") { Protocol = session.Protocol.ToString() });
+    }
+
+    private void OnEnded(DeviceSession session, CloseReason reason)
+    {
+        _operations.Disconnected(session.Id.Device.Value, session.Protocol, reason);
+        _log.Add(new Decision(
+            DecisionKind.Disconnected, session.Id.ToString(), null, PresenceReason.Of(reason), $"the {session.Protocol} connection ended: {Describe(reason)}")
+        {
+            Protocol = session.Protocol.ToString(),
+            Hint = reason is CloseReason.TakenOver ? "two connections use this identity in turns: give each device an identity of its own" : null,
+        });
+    }
 
     private void OnUnreadable(IPAddress? peer, string? clientId, HubFailure failure) =>
         Refuse(clientId is null ? null : DeviceId.TryParse(clientId.Split('/')[0], out _) ? clientId : OperatorText.Quote(clientId), peer, failure, "Mqtt");
@@ -75,7 +87,11 @@ internal sealed class DecisionFeeds
         _log.Add(new Decision(DecisionKind.HandshakeFailed, null, (peer as IPEndPoint)?.Address, isOld ? "TlsVersion" : "Tls", explanation) { Hint = hint });
     }
 
-    private void OnCommandRefused(IdentityId id, HubFailure failure) => Refuse(id.ToString(), null, failure, null);
+    private void OnCommandRefused(IdentityId id, HubFailure failure)
+    {
+        _operations.CommandRefused(id.Device.Value, failure);
+        Refuse(id.ToString(), null, failure, null);
+    }
 
     private void Refuse(string? device, IPAddress? peer, HubFailure failure, string? protocol) => _log.Add(
         new Decision(DecisionKind.Refused, device, peer, failure.Code.ToString(), failure.Detail ?? failure.Message)
