@@ -146,6 +146,15 @@ await row('device-http', 15, async () => {
   const nameOf = (client, body) => client.sendEvent(new Event(body)).then(() => 'none', (error) => error.name);
   const unauthorized = await nameOf(stranger, 'x');
   if (unauthorized !== 'UnauthorizedError') throw new Error(`401: ${unauthorized}`);
+  const { SharedAccessSignature, anHourFromNow } = require('azure-iot-common');
+  const field = (name) => new RegExp(`${name}=([^;]*)`).exec(iot)[1];
+  const asNobody = SharedAccessSignature.create(
+    `${field('HostName')}/devices/nobody`, field('SharedAccessKeyName'), /SharedAccessKey=([^;]*)/.exec(iot)[1], anHourFromNow()).toString();
+  const unknown = await nameOf(Client.fromSharedAccessSignature(asNobody, Http), 'x');
+  if (unknown !== 'DeviceNotFoundError') throw new Error(`404: ${unknown}`);
+  const tooMany = await Client.fromConnectionString(devices[4], Http).sendEventBatch(Array.from({ length: 501 }, () => new Event('x')))
+    .then(() => 'none', (error) => error.name);
+  if (tooMany !== 'ArgumentError') throw new Error(`400: ${tooMany}`);
   const tooLarge = await nameOf(Client.fromConnectionString(devices[4], Http), Buffer.alloc(300000));
   if (tooLarge !== 'MessageTooLargeError') throw new Error(`413: ${tooLarge}`);
 });
