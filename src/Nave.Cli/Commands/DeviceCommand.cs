@@ -138,6 +138,7 @@ internal static class DeviceCommand
             ("reason", Text(identity, "statusReason")),
             ("connection", Text(identity, "connectionState")),
             ("last activity", Text(identity, "lastActivityTime")),
+            ("queued commands", Text(identity, "cloudToDeviceMessageCount")),
             ("authentication", Text(authentication, "type")),
             ("primary key", Text(authentication?["symmetricKey"], "primaryKey")),
             ("secondary key", Text(authentication?["symmetricKey"], "secondaryKey")),
