@@ -13,6 +13,7 @@ namespace Nave.Bench;
 [JsonSerializable(typeof(LoadReport))]
 [JsonSerializable(typeof(MethodsReport))]
 [JsonSerializable(typeof(ScenarioReport))]
+[JsonSerializable(typeof(TwinsReport))]
 internal sealed partial class BenchJson : JsonSerializerContext
 {
     public static BenchJson Lines { get; } = new(new JsonSerializerOptions(JsonSerializerDefaults.Web));

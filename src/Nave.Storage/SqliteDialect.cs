@@ -31,6 +31,7 @@ public sealed class SqliteDialect(string path) : SqlDialect
             CheckOwner(connection);
             Run(connection, "PRAGMA journal_mode=WAL");
             Run(connection, "PRAGMA synchronous=FULL"); // In WAL mode: the log is synced at every commit.
+            Run(connection, "PRAGMA wal_autocheckpoint=8192"); // 32 MB: a page that changes often is copied back once in a while, not each time.
             Run(connection, "PRAGMA foreign_keys=ON");
             Run(connection, "PRAGMA busy_timeout=5000");
             Run(connection, "PRAGMA temp_store=MEMORY");

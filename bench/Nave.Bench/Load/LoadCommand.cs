@@ -16,6 +16,7 @@ internal sealed class LoadCommand
     private readonly Option<int> _idle = Number("--idle", "further connections that only stay connected", 0);
     private readonly Option<int> _qos = Number("--qos", "0 or 1; with 0 a PINGREQ follows each window of messages", 1);
     private readonly Option<int> _payload = Number("--payload", "payload bytes", 256);
+    private readonly Option<string?> _payloadFile = new("--payload-file") { Description = "file that holds the payload" };
     private readonly Option<int> _window = Number("--window", "unacknowledged publishes a connection", 10);
     private readonly Option<double> _warmUp = Seconds("--warm-up", "seconds before measuring", 2);
     private readonly Option<double> _duration = Seconds("--duration", "seconds measured", 3);
@@ -61,7 +62,7 @@ internal sealed class LoadCommand
         var command = new Command("load", "drives an MQTT 3.1.1 server and reports what it acknowledged")
         {
             options._host, options._port, options._connections, options._idle, options._qos, options._payload,
-            options._window, options._warmUp, options._duration, options._rate, options._churn, options._tls, options._ca,
+            options._payloadFile, options._window, options._warmUp, options._duration, options._rate, options._churn, options._tls, options._ca,
             options._tlsVersion, options._id, options._topic, options._clientId, options._userName, options._password,
             options._credentials, options._source, options._keepAlive, options._connectParallel, options._threads,
             options._serverPid, options._json,
@@ -116,6 +117,7 @@ internal sealed class LoadCommand
             IdleConnections = parsed.GetValue(_idle),
             Qos = parsed.GetValue(_qos),
             PayloadBytes = parsed.GetValue(_payload),
+            Payload = parsed.GetValue(_payloadFile) is { } payload ? await File.ReadAllBytesAsync(payload, stopping) : null,
             Window = parsed.GetValue(_window),
             WarmUp = TimeSpan.FromSeconds(parsed.GetValue(_warmUp)),
             Duration = TimeSpan.FromSeconds(parsed.GetValue(_duration)),

@@ -19,6 +19,9 @@ internal sealed record LoadOptions
 
     public int PayloadBytes { get; init; } = 256;
 
+    /// <summary>The payload itself, instead of so many bytes.</summary>
+    public byte[]? Payload { get; init; }
+
     /// <summary>Unacknowledged publishes a connection; with QoS 0 the publishes between two PINGREQs.</summary>
     public int Window { get; init; } = 10;
 

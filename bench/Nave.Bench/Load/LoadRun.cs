@@ -58,9 +58,7 @@ internal sealed class LoadRun(LoadOptions options, TimeProvider time)
 
     private LoadConnection[] CreateConnections()
     {
-        var payload = new byte[options.PayloadBytes];
-        "{\"nave\":\"bench\"}"u8[..Math.Min(16, payload.Length)].CopyTo(payload);
-        payload.AsSpan(Math.Min(16, payload.Length)).Fill((byte)' ');
+        var payload = options.Payload ?? Filler(options.PayloadBytes);
 
         var connections = new LoadConnection[options.AllConnections];
         for (var number = 0; number < connections.Length; number++)
@@ -124,7 +122,7 @@ internal sealed class LoadRun(LoadOptions options, TimeProvider time)
         return new LoadReport(
             Target: $"{options.Target}{(options.Tls ? " (TLS)" : string.Empty)}",
             options.Qos,
-            options.PayloadBytes,
+            options.Payload?.Length ?? options.PayloadBytes,
             options.Window,
             options.Rate,
             options.Connections,
@@ -182,6 +180,14 @@ internal sealed class LoadRun(LoadOptions options, TimeProvider time)
                 ? Math.Round((afterConnect.ResidentBytes - before.ResidentBytes) / (double)connected)
                 : null,
         };
+    }
+
+    private static byte[] Filler(int length)
+    {
+        var payload = new byte[length];
+        "{\"nave\":\"bench\"}"u8[..Math.Min(16, payload.Length)].CopyTo(payload);
+        payload.AsSpan(Math.Min(16, payload.Length)).Fill((byte)' ');
+        return payload;
     }
 
     private static double CpuSeconds(ProcessSample? start, ProcessSample? end) =>

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
@@ -10,8 +11,8 @@ namespace Nave.Hub.Twins;
 /// </summary>
 internal static class TwinMerge
 {
-    // Fewer members are found faster one by one.
-    private const int IndexedFrom = 12;
+    // Up to here members are found one by one: comparing names is cheaper than an index of them.
+    private const int IndexedFrom = 48;
 
     // What was escaped stays readable: the values go to devices and back ends, never into HTML.
     internal static readonly JsonWriterOptions WriterOptions = new() { SkipValidation = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -20,35 +21,46 @@ internal static class TwinMerge
     public static byte[] Empty { get; } = "{}"u8.ToArray();
 
     /// <summary>The values after the patch.</summary>
-    public static byte[] Values(JsonElement current, JsonElement patch) =>
-        Write((current, patch), static (writer, a) => WriteValue(writer, a.current, a.patch));
+    public static byte[] Values(JsonElement current, JsonElement patch)
+    {
+        var output = new ArrayBufferWriter<byte>(1024);
+        WriteValue(output, current, patch);
+        return output.WrittenSpan.ToArray();
+    }
 
     /// <summary>The metadata after the patch: what it names, and all above, gets the stamp.</summary>
-    public static byte[] Metadata(JsonElement current, JsonElement patch, in TwinStamp stamp) =>
-        Write((current, patch, stamp), static (writer, a) => WriteNode(writer, a.current, a.patch, a.stamp));
+    public static byte[] Metadata(JsonElement current, JsonElement patch, in TwinStamp stamp)
+    {
+        var output = new ArrayBufferWriter<byte>(2048);
+        WriteNode(output, current, patch, stamp);
+        return output.WrittenSpan.ToArray();
+    }
 
-    private static void WriteValue(Utf8JsonWriter writer, JsonElement current, JsonElement patch)
+    // What the patch does not name is copied as it stands: of a large twin a small patch costs little.
+    private static void WriteValue(ArrayBufferWriter<byte> output, JsonElement current, JsonElement patch)
     {
         if (patch.ValueKind is not JsonValueKind.Object)
         {
-            patch.WriteTo(writer);
+            output.Write(JsonMarshal.GetRawUtf8Value(patch));
             return;
         }
 
-        writer.WriteStartObject();
+        output.Write("{"u8);
+        var start = output.WrittenCount;
         var changes = new Members(patch);
         if (current.ValueKind is JsonValueKind.Object)
         {
             foreach (var member in current.EnumerateObject())
             {
-                if (!changes.TryTake(member.Name, out var change))
+                if (!changes.TryFind(member, out var change))
                 {
-                    member.WriteTo(writer);
+                    WriteName(output, start, member);
+                    output.Write(JsonMarshal.GetRawUtf8Value(member.Value));
                 }
                 else if (change.ValueKind is not JsonValueKind.Null)
                 {
-                    writer.WritePropertyName(member.Name);
-                    WriteValue(writer, member.Value, change);
+                    WriteName(output, start, member);
+                    WriteValue(output, member.Value, change);
                 }
             }
         }
@@ -56,23 +68,24 @@ internal static class TwinMerge
         var known = new Members(current);
         foreach (var member in patch.EnumerateObject())
         {
-            if (member.Value.ValueKind is not JsonValueKind.Null && !TwinRules.IsMark(member) && !known.TryTake(member.Name, out _))
+            if (member.Value.ValueKind is not JsonValueKind.Null && !TwinRules.IsMark(member) && !known.TryFind(member, out _))
             {
-                writer.WritePropertyName(member.Name);
-                WriteValue(writer, default, member.Value);
+                WriteName(output, start, member);
+                WriteValue(output, default, member.Value);
             }
         }
 
-        writer.WriteEndObject();
+        output.Write("}"u8);
     }
 
     // An array has one node, as any other value that is no object.
-    private static void WriteNode(Utf8JsonWriter writer, JsonElement current, JsonElement patch, in TwinStamp stamp)
+    private static void WriteNode(ArrayBufferWriter<byte> output, JsonElement current, JsonElement patch, in TwinStamp stamp)
     {
-        writer.WriteStartObject();
-        stamp.Write(writer);
+        output.Write("{"u8);
+        output.Write(stamp.Members);
         if (patch.ValueKind is JsonValueKind.Object)
         {
+            const int NotFirst = -1; // The stamp stands before all.
             var changes = new Members(patch);
             if (current.ValueKind is JsonValueKind.Object)
             {
@@ -83,14 +96,15 @@ internal static class TwinMerge
                         continue;
                     }
 
-                    if (!changes.TryTake(node.Name, out var change))
+                    if (!changes.TryFind(node, out var change))
                     {
-                        node.WriteTo(writer);
+                        WriteName(output, NotFirst, node);
+                        output.Write(JsonMarshal.GetRawUtf8Value(node.Value));
                     }
                     else if (change.ValueKind is not JsonValueKind.Null)
                     {
-                        writer.WritePropertyName(node.Name);
-                        WriteNode(writer, node.Value, change, stamp);
+                        WriteName(output, NotFirst, node);
+                        WriteNode(output, node.Value, change, stamp);
                     }
                 }
             }
@@ -98,15 +112,23 @@ internal static class TwinMerge
             var known = new Members(current);
             foreach (var member in patch.EnumerateObject())
             {
-                if (member.Value.ValueKind is not JsonValueKind.Null && !TwinRules.IsMark(member) && !known.TryTake(member.Name, out _))
+                if (member.Value.ValueKind is not JsonValueKind.Null && !TwinRules.IsMark(member) && !known.TryFind(member, out _))
                 {
-                    writer.WritePropertyName(member.Name);
-                    WriteNode(writer, default, member.Value, stamp);
+                    WriteName(output, NotFirst, member);
+                    WriteNode(output, default, member.Value, stamp);
                 }
             }
         }
 
-        writer.WriteEndObject();
+        output.Write("}"u8);
+    }
+
+    // As it is escaped where it comes from.
+    private static void WriteName(ArrayBufferWriter<byte> output, int start, JsonProperty member)
+    {
+        output.Write(output.WrittenCount == start ? "\""u8 : ",\""u8);
+        output.Write(JsonMarshal.GetRawUtf8PropertyName(member));
+        output.Write("\":"u8);
     }
 
     /// <summary>JSON that <paramref name="write"/> writes.</summary>
@@ -134,15 +156,21 @@ internal static class TwinMerge
             }
         }
 
-        public bool TryTake(string name, out JsonElement value)
+        public bool TryFind(JsonProperty like, out JsonElement value)
         {
+            value = default;
             if (_index is not null)
             {
-                return _index.TryGetValue(name, out value);
+                return _index.TryGetValue(like.Name, out value);
             }
 
-            value = default;
-            return _object.ValueKind is JsonValueKind.Object && _object.TryGetProperty(name, out value);
+            if (_object.ValueKind is not JsonValueKind.Object)
+            {
+                return false;
+            }
+
+            var raw = JsonMarshal.GetRawUtf8PropertyName(like);
+            return raw.Contains((byte)'\\') ? _object.TryGetProperty(like.Name, out value) : _object.TryGetProperty(raw, out value);
         }
     }
 }

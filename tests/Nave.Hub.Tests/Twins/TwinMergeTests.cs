@@ -19,7 +19,10 @@ public sealed class TwinMergeTests
     [InlineData("""{"a":[1,2]}""", """{"a":[3]}""", """{"a":[3]}""")]
     [InlineData("""{"a":{"b":1}}""", """{"a":{"b":null}}""", """{"a":{}}""")]
     [InlineData("""{"a":1}""", """{"b":null,"c":{"d":null}}""", """{"a":1,"c":{}}""")]
-    [InlineData("""{"a":"é<&'+","n":1.0}""", """{"b":"\u00e9\""}""", """{"a":"é<&'+","n":1.0,"b":"é\""}""")]
+    [InlineData("""{"a":"é<&'+","n":1.0}""", """{"b":"\u00e9\""}""", """{"a":"é<&'+","n":1.0,"b":"\u00e9\""}""")]
+    [InlineData("""{"a":1,"b":1}""", """{"\u0061":2}""", """{"a":2,"b":1}""")]
+    [InlineData("""{"\u0061":1,"b":1}""", """{"a":null}""", """{"b":1}""")]
+    [InlineData("""{"\u0061":{"b":1}}""", """{"\u0061":{"c":2}}""", """{"\u0061":{"b":1,"c":2}}""")]
     [InlineData("""{"A":1}""", """{"a":2}""", """{"A":1,"a":2}""")]
     public void Values_merge_as_the_rfc_says(string current, string patch, string expected) =>
         Assert.Equal(expected, Merge(current, patch));

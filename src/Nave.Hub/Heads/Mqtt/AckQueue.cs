@@ -54,7 +54,10 @@ internal sealed class AckQueue(MqttWriter writer, MqttChannel channel, MqttSigna
         }
     }
 
-    /// <summary>What the entry stands for is durable. Any thread may call, once for each entry.</summary>
+    /// <summary>
+    /// What the entry stands for is durable: hands what is due to the writer. Any thread may call, once for each entry, and
+    /// flushes.
+    /// </summary>
     public void Complete(long ticket)
     {
         lock (_lock)
@@ -63,7 +66,7 @@ internal sealed class AckQueue(MqttWriter writer, MqttChannel channel, MqttSigna
             entry = entry with { Position = Done };
         }
 
-        Queue();
+        Release();
     }
 
     /// <summary>Hands what is due to the writer. The caller flushes.</summary>
