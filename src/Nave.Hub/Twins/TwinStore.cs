@@ -16,11 +16,6 @@ internal sealed class TwinStore(HubDatabase database, TwinReader reader, TwinWri
         WHERE device_id = @device AND module_id = @module AND generation_id = @generation
         """;
 
-    private const string UpdateModel = """
-        UPDATE twins SET version = version + 1, model_id = @model
-        WHERE device_id = @device AND module_id = @module AND generation_id = @generation AND model_id IS DISTINCT FROM @model
-        """;
-
     private const string FindModel = """
         SELECT coalesce(model_id, '') FROM twins WHERE device_id = @device AND module_id = @module AND generation_id = @generation
         """;
@@ -86,10 +81,7 @@ internal sealed class TwinStore(HubDatabase database, TwinReader reader, TwinWri
             stopping);
         if (known is not null && known != model)
         {
-            await database.WriteAsync(
-                session => session.Execute(
-                    UpdateModel, ("@model", model), ("@device", device), ("@module", module), ("@generation", generationId)),
-                stopping);
+            await database.WriteAsync(session => writer.KeepModel(session, id, generationId, model), stopping);
         }
     }
 }

@@ -42,6 +42,11 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
         UPDATE twins SET configurations = jsonb(@configurations) WHERE device_id = @device AND module_id = @module
         """;
 
+    private const string UpdateModel = """
+        UPDATE twins SET version = version + 1, model_id = @model
+        WHERE device_id = @device AND module_id = @module AND generation_id = @generation AND model_id IS DISTINCT FROM @model
+        """;
+
     private const string InsertOne = """
         INSERT INTO twins (device_id, module_id, generation_id, version, etag_counter, desired_version, reported_version,
             tags, desired, reported, desired_metadata, reported_metadata)
@@ -189,6 +194,20 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
         }
 
         return HubFailures.PreconditionFailed;
+    }
+
+    /// <summary>Keeps the model that a device of that generation has announced.</summary>
+    public void KeepModel(SqlSession session, IdentityId id, string generationId, string model)
+    {
+        var before = outbox.IsWanted(ChangeSource.DigitalTwinChangeEvents) ? FindRow(session, id) : null;
+        var rows = session.Execute(
+            UpdateModel,
+            ("@model", model), ("@device", id.Device.Value), ("@module", IdentityStore.ModuleColumn(id)), ("@generation", generationId));
+        if (rows > 0)
+        {
+            Changing?.Invoke(id);
+            TellDigitalTwin(session, id, before);
+        }
     }
 
     // spec/messaging-semantics.md 5: of an update the changed parts, of a replacement the whole twin.

@@ -96,6 +96,7 @@ await check(3, async () => {
 await check(4, async () => {
   const changes = () => seen.filter((e) => e.systemProperties['iothub-message-source'] === 'digitalTwinChangeEvents');
   await until(() => changes().some((e) => e.body.some((op) => op.path === '/serial')) && changes().some((e) => e.body.some((op) => op.path === '/$metadata/rate/desiredValue' && op.value === 6)), 'the events of both sides');
+  assert.ok(changes().some((e) => e.body.some((op) => op.path === '/$metadata/$model' && op.value === model)), 'no event of the model');
   const first = changes().find((e) => e.body.some((op) => op.path === '/serial'));
   assert.equal(first.properties['iothub-message-schema'], 'digitalTwinChangeNotification');
   assert.equal(first.systemProperties['dt-dataschema'], model);

@@ -47,6 +47,19 @@ public sealed class ConfigurationTests
     }
 
     [Fact]
+    public async Task A_device_that_announces_another_model_comes_to_match()
+    {
+        await using var hub = await TestHub.StartAsync();
+        await CreateAsync(hub, "dev");
+        await PutAsync(hub, "c", """{"properties.desired.a":1}""", "modelId = 'dtmi:a:b;1'");
+
+        var identity = await hub.Get<DeviceRegistry>().FindAsync(Id("dev"), default);
+        await hub.Get<TwinStore>().KeepModelAsync(Id("dev"), identity!.GenerationId, "dtmi:a:b;1", default);
+
+        await UntilAsync(async () => await DesiredAsync(hub, "dev", "a") == "1");
+    }
+
+    [Fact]
     public async Task The_highest_priority_wins_at_each_path_and_of_equals_the_last_created()
     {
         await using var hub = await TestHub.StartAsync();
