@@ -94,6 +94,15 @@ internal static class JobCommand
         var desired = new Option<string?>("--desired") { Description = "JSON object; null removes a property", HelpName = "JSON" };
         command.Options.Add(tags);
         command.Options.Add(desired);
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(tags) is null && result.GetValue(desired) is null)
+            {
+                result.AddError("Say what to change: --tags or --desired.");
+            }
+        });
+        tags.Validators.Add(CheckJson);
+        desired.Validators.Add(CheckJson);
         return Submit(command, parsed =>
         {
             var update = new JsonObject { ["etag"] = "*" };
@@ -107,9 +116,7 @@ internal static class JobCommand
                 update["properties"] = new JsonObject { ["desired"] = Json(desiredText, "--desired") };
             }
 
-            return update.Count == 1
-                ? throw new CommandFailedException("Say what to change: --tags or --desired.", isUsage: true)
-                : new JsonObject { ["type"] = "scheduleUpdateTwin", ["updateTwin"] = update };
+            return new JsonObject { ["type"] = "scheduleUpdateTwin", ["updateTwin"] = update };
         });
     }
 
@@ -207,6 +214,19 @@ internal static class JobCommand
     }
 
     private static string PathOf(string id) => $"/jobs/v2/{Uri.EscapeDataString(id)}";
+
+    // Before anything is asked of a hub: a slip of the keyboard is wrong usage.
+    private static void CheckJson(System.CommandLine.Parsing.OptionResult result)
+    {
+        try
+        {
+            JsonNode.Parse(result.GetValueOrDefault<string?>() ?? "null");
+        }
+        catch (JsonException e)
+        {
+            result.AddError($"{result.Option.Name} is not JSON: {e.Message}");
+        }
+    }
 
     private static JsonNode? Json(string text, string option)
     {
