@@ -43,6 +43,7 @@ public sealed class ToolTests
     [InlineData("tokens secret add pump-7 --device-id dev1 --label new --expires-in 90d --sqlite s.db --json")]
     [InlineData("tokens secret remove pump-7 --label old --sqlite s.db")]
     [InlineData("simulate --protocol amqp-ws --answer-commands --existing --prefix sim-")]
+    [InlineData("simulate --protocol mqtt-ws --answer-methods")]
     [InlineData("health --login HostName=h;SharedAccessKeyName=p;SharedAccessKey=a2V5")]
     public void What_the_documentation_shows_is_understood(string line) => Assert.Empty(Parse(line).Errors);
 
@@ -65,6 +66,7 @@ public sealed class ToolTests
     [InlineData("job create-method j")]
     [InlineData("job create-twin-update j")]
     [InlineData("job create-twin-update j --tags {")]
+    [InlineData("simulate --protocol amqp --answer-methods")]
     [InlineData("simulate --devices 0")]
     [InlineData("simulate --rate 0")]
     [InlineData("simulate --protocol coap")]

@@ -38,7 +38,15 @@ internal static class SimulateCommand
         var protocol = new Option<string>("--protocol") { Description = "How devices connect", HelpName = string.Join('|', Protocols.Keys), DefaultValueFactory = _ => "mqtt" };
         protocol.AcceptOnlyFromAmong([.. Protocols.Keys]);
         var answer = new Option<bool>("--answer-commands") { Description = "Take cloud-to-device commands, complete and count them" };
+        var methods = new Option<bool>("--answer-methods") { Description = "Answer direct methods with what they are given, and count them; over mqtt and mqtt-ws" };
         var json = Output.JsonOption();
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(methods) && result.GetResult(protocol) is { Tokens: [{ Value: not ("mqtt" or "mqtt-ws") }] })
+            {
+                result.AddError("--answer-methods is for --protocol mqtt and mqtt-ws.");
+            }
+        });
         rate.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<double>() is not (> 0 and <= 1_000_000))
@@ -46,7 +54,7 @@ internal static class SimulateCommand
                 result.AddError("--rate must be over 0 and at most 1000000.");
             }
         });
-        foreach (var option in new Option[] { devices, rate, duration, messages, size, prefix, existing, keep, protocol, answer, json })
+        foreach (var option in new Option[] { devices, rate, duration, messages, size, prefix, existing, keep, protocol, answer, methods, json })
         {
             command.Options.Add(option);
         }
@@ -58,7 +66,7 @@ internal static class SimulateCommand
                 ?? throw new CommandFailedException($"--duration: '{parsed.GetValue(duration)}' is not a duration: write 30s, 5m or 1h.", isUsage: true);
             var plan = new SimulationPlan(
                 parsed.GetValue(messages) ?? (long)Math.Ceiling(parsed.GetValue(rate) * span.TotalSeconds), parsed.GetValue(rate), parsed.GetValue(size),
-                Protocols[parsed.GetValue(protocol)!], parsed.GetValue(answer));
+                Protocols[parsed.GetValue(protocol)!], parsed.GetValue(answer)) { AnswersMethods = parsed.GetValue(methods) };
             using var rest = new HubRest(target, TimeProvider.System);
             var name = parsed.GetValue(prefix) ?? $"sim-{RandomNumberGenerator.GetInt32(1000, 10_000)}-";
             var fleet = new DeviceFleet(rest, name, parsed.GetValue(devices));
@@ -106,7 +114,7 @@ internal static class SimulateCommand
                 {
                     await Task.WhenAny(running, Task.Delay(Look, TimeProvider.System));
                     bar.Value = tally.Acknowledged;
-                    bar.Description = $"{tally.Connected} devices, {tally.Acknowledged} of {plan.Messages} acknowledged{(plan.AnswersCommands ? $", {tally.Commands} commands answered" : "")}";
+                    bar.Description = $"{tally.Connected} devices, {tally.Acknowledged} of {plan.Messages} acknowledged{(plan.AnswersCommands ? $", {tally.Commands} commands answered" : "")}{(plan.AnswersMethods ? $", {tally.Methods} methods answered" : "")}";
                 }
 
                 await running;
@@ -125,6 +133,7 @@ internal static class SimulateCommand
                 ["sent"] = tally.Sent,
                 ["acknowledged"] = tally.Acknowledged,
                 ["commandsAnswered"] = plan.AnswersCommands ? tally.Commands : null,
+                ["methodsAnswered"] = plan.AnswersMethods ? tally.Methods : null,
                 ["seconds"] = Math.Round(took.TotalSeconds, 3),
                 ["errors"] = new JsonObject(tally.Errors.Select(error => KeyValuePair.Create(error.Key, (JsonNode?)error.Value))),
                 ["latencyMilliseconds"] = new JsonObject
@@ -147,6 +156,7 @@ internal static class SimulateCommand
             ("latency", FormattableString.Invariant(
                 $"p50 {Milliseconds(latency.Percentile(50))}, p95 {Milliseconds(latency.Percentile(95))}, p99 {Milliseconds(latency.Percentile(99))}, max {Milliseconds(latency.Max)} ms")),
             .. plan.AnswersCommands ? [("commands", (string?)$"{tally.Commands} answered")] : Array.Empty<(string, string?)>(),
+            .. plan.AnswersMethods ? [("methods", (string?)$"{tally.Methods} answered")] : Array.Empty<(string, string?)>(),
             .. tally.Errors.Count == 0
                 ? [("errors", (string?)"none")]
                 : tally.Errors.OrderByDescending(error => error.Value).Take(10).Select(error => ("error", (string?)$"{error.Value} × {error.Key}")),

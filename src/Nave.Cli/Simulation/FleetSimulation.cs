@@ -19,7 +19,7 @@ internal sealed class FleetSimulation(HubTarget hub, SimulationPlan plan, Simula
     public async Task ConnectAsync(IReadOnlyList<(string Id, string Key)> devices, CancellationToken stopping)
     {
         var gate = new Lock();
-        var setup = new DeviceSetup(hub, plan.Protocol, plan.AnswersCommands, tally, time);
+        var setup = new DeviceSetup(hub, plan.Protocol, plan.AnswersCommands, tally, time) { AnswersMethods = plan.AnswersMethods };
         await Parallel.ForEachAsync(
             devices,
             new ParallelOptions { MaxDegreeOfParallelism = ConnectsAtOnce, CancellationToken = stopping },
@@ -124,4 +124,8 @@ internal sealed class FleetSimulation(HubTarget hub, SimulationPlan plan, Simula
 /// <param name="Protocol">How devices connect.</param>
 /// <param name="AnswersCommands">Whether they take commands and complete them.</param>
 internal sealed record SimulationPlan(
-    long Messages, double Rate, int BodyBytes, SimulatedProtocol Protocol = SimulatedProtocol.Mqtt, bool AnswersCommands = false);
+    long Messages, double Rate, int BodyBytes, SimulatedProtocol Protocol = SimulatedProtocol.Mqtt, bool AnswersCommands = false)
+{
+    /// <summary>Whether they answer direct methods with what they are given; over MQTT only.</summary>
+    public bool AnswersMethods { get; init; }
+}

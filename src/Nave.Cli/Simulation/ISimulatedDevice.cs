@@ -41,6 +41,9 @@ internal sealed record DeviceSetup(HubTarget Hub, SimulatedProtocol Protocol, bo
 {
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(30);
 
+    /// <summary>Whether they answer direct methods with what they are given; over MQTT only.</summary>
+    public bool AnswersMethods { get; init; }
+
     /// <summary>Connects a device with its own key.</summary>
     /// <exception cref="CommandFailedException">The hub refuses or cannot be reached.</exception>
     public async Task<ISimulatedDevice> ConnectAsync(string id, string key, CancellationToken stopping)

@@ -11,11 +11,12 @@ namespace Nave.Cli.Simulation;
 
 /// <summary>
 /// A device over a real MQTT connection with TLS or WebSocket, as the SDKs connect (spec/device-mqtt.md 2): sends telemetry
-/// with QoS 1, measures how long each acknowledgement takes, and completes commands if it is to.
+/// with QoS 1, measures how long each acknowledgement takes, and completes commands and answers direct methods if it is to.
 /// </summary>
 internal sealed class SimulatedDevice : ISimulatedDevice
 {
-    private const int MaxPacketBytes = 64 * 1024;
+    // The largest method with its topic.
+    private const int MaxPacketBytes = 256 * 1024;
     private const string ApiVersion = "2021-04-12";
     private const string TelemetryProperties = "%24.ct=application%2Fjson&%24.ce=utf-8&source=simulate";
     private const ushort KeepAliveSeconds = 240;
@@ -63,7 +64,7 @@ internal sealed class SimulatedDevice : ISimulatedDevice
         {
             var device = new SimulatedDevice(setup, id, stream);
             await device.SayHelloAsync(hub.Service.Host, key, deadline);
-            if (setup.AnswersCommands)
+            if (setup.AnswersCommands || setup.AnswersMethods)
             {
                 await device.SubscribeAsync(deadline);
             }
@@ -153,7 +154,18 @@ internal sealed class SimulatedDevice : ISimulatedDevice
     private async Task SubscribeAsync(CancellationToken deadline)
     {
         _packet.ResetWrittenCount();
-        new SubscribePacket { PacketId = 1, Subscriptions = [new($"devices/{_id}/messages/devicebound/#", 1)] }.Write(_packet, MqttVersion.V311);
+        List<Subscription> filters = [];
+        if (_setup.AnswersCommands)
+        {
+            filters.Add(new($"devices/{_id}/messages/devicebound/#", 1));
+        }
+
+        if (_setup.AnswersMethods)
+        {
+            filters.Add(new("$iothub/methods/POST/#", 0));
+        }
+
+        new SubscribePacket { PacketId = 1, Subscriptions = filters }.Write(_packet, MqttVersion.V311);
         await WriteAsync(_packet.WrittenMemory, deadline);
     }
 
@@ -209,7 +221,7 @@ internal sealed class SimulatedDevice : ISimulatedDevice
                             Acknowledge(AckPacket.Read(frame, MqttVersion.V311).PacketId);
                             break;
                         case PacketType.Publish:
-                            await CompleteAsync(PublishPacket.Read(frame, MqttVersion.V311).PacketId);
+                            await HandlePublishAsync(frame);
                             break;
                         default:
                             break; // SUBACK.
@@ -227,6 +239,25 @@ internal sealed class SimulatedDevice : ISimulatedDevice
         {
             // The connection is gone: what waits for an acknowledgement stays unacknowledged, and is counted so.
         }
+    }
+
+    // Commands come at QoS 1, direct methods at QoS 0.
+    private ValueTask HandlePublishAsync(in MqttFrame frame)
+    {
+        var publish = PublishPacket.Read(frame, MqttVersion.V311);
+        return publish.Qos is 1 ? CompleteAsync(publish.PacketId)
+            : publish.Topic.StartsWith("$iothub/methods/POST/"u8) && publish.Topic.IndexOf("/?$rid="u8) is var at and > 0
+                ? AnswerAsync([.. "$iothub/methods/res/200"u8, .. publish.Topic[at..]], publish.Payload.ToArray())
+            : ValueTask.CompletedTask;
+    }
+
+    // What it was given comes back: enough to see that it arrives.
+    private async ValueTask AnswerAsync(byte[] topic, byte[] payload)
+    {
+        var answer = new ArrayBufferWriter<byte>();
+        new PublishPacket { Topic = topic, Payload = new ReadOnlySequence<byte>(payload) }.Write(answer, MqttVersion.V311);
+        await WriteAsync(answer.WrittenMemory, CancellationToken.None);
+        _tally.MethodAnswered();
     }
 
     private async ValueTask CompleteAsync(ushort packetId)

@@ -9,6 +9,7 @@ internal sealed class SimulationTally
     private long _sent;
     private long _acknowledged;
     private long _commands;
+    private long _methods;
     private int _connected;
 
     /// <summary>Messages handed to a socket.</summary>
@@ -19,6 +20,9 @@ internal sealed class SimulationTally
 
     /// <summary>Commands that devices have completed.</summary>
     public long Commands => Interlocked.Read(ref _commands);
+
+    /// <summary>Direct methods that devices have answered.</summary>
+    public long Methods => Interlocked.Read(ref _methods);
 
     /// <summary>Devices connected now.</summary>
     public int Connected => Volatile.Read(ref _connected);
@@ -47,6 +51,9 @@ internal sealed class SimulationTally
 
     /// <summary>A command was completed.</summary>
     public void CommandAnswered() => Interlocked.Increment(ref _commands);
+
+    /// <summary>A direct method was answered.</summary>
+    public void MethodAnswered() => Interlocked.Increment(ref _methods);
 
     /// <summary>Something went wrong.</summary>
     public void Failed(string what) => _errors.AddOrUpdate(what, 1, static (_, count) => count + 1);
