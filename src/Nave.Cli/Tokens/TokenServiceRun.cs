@@ -63,6 +63,16 @@ internal static partial class TokenServiceRun
             checks.Add(new SecretTableCheck(table, metrics, time, loggers.CreateLogger<SecretTableCheck>()));
         }
 
+        if (TokenChecks.OpenOidc(options, time, loggers) is { } oidc)
+        {
+            checks.Add(oidc);
+        }
+
+        if (TokenChecks.OpenCallback(options, time, loggers) is { } callback)
+        {
+            checks.Add(callback);
+        }
+
         return checks.Count > 0 ? checks : throw new CommandFailedException(
             "No credential check is configured. Set one or more of: a table of secrets (--sqlite FILE or Secrets:Postgres), "
             + "bearer tokens (--oidc-issuer, --oidc-audience, --oidc-jwks), a service of yours (--callback URL).",
