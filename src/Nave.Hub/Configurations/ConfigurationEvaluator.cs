@@ -305,6 +305,8 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
                     throw new StorageUnavailableException(outcome.Failure.Message);
                 default:
                     Log.NotApplied(_logger, change.Twin.ToString(), outcome.Failure.Message);
+                    await _database.WriteAsync(
+                        session => ConfigurationStore.PutTargets(session, plan.Id, change.Masters.Select(number => KeyValuePair.Create(number, false))), stopping);
                     break;
             }
         }

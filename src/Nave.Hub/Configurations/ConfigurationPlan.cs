@@ -30,6 +30,9 @@ internal sealed record ConfigurationPlan
 /// <param name="Summary">The twin's <c>configurations</c>, or null where they stay.</param>
 internal sealed record TwinChange(IdentityId Twin, string ETag, JsonObject? Desired, JsonObject? Summary)
 {
+    /// <summary>The configurations that want something of the twin.</summary>
+    public IReadOnlyList<long> Masters { get; init; } = [];
+
     public TwinUpdate ToUpdate() => new(Desired: Change(Desired, replaces: false)) { Configurations = Change(Summary, replaces: true) };
 
     private static SectionChange? Change(JsonObject? json, bool replaces) =>

@@ -33,7 +33,10 @@ internal sealed class ConfigurationPlanner(QueryRunner queries)
                 var contributions = Contributions(session, all, matching, id, twin);
                 applied.UnionWith(InForce(contributions).Where(number => matching.Any(c => c.Number == number)));
                 var desired = Difference(row, contributions, past.SelectMany(c => c.Content.For(id, twin)));
-                changes.Add(new TwinChange(twin, row.ETag, desired, Summary: null));
+                changes.Add(new TwinChange(twin, row.ETag, desired, Summary: null)
+                {
+                    Masters = [.. matching.Where(c => c.Content.For(id, twin).Count > 0).Select(c => c.Number)],
+                });
             }
         }
 

@@ -145,6 +145,20 @@ public sealed class ConfigurationTests
     }
 
     [Fact]
+    public async Task A_twin_that_cannot_take_the_settings_counts_as_targeted_only()
+    {
+        await using var hub = await TestHub.StartAsync();
+        await CreateAsync(hub, "dev");
+        var values = string.Join(',', Enumerable.Range(0, 9).Select(i => $"\"properties.desired.v{i}\":\"{new string('x', 4000)}\""));
+        await PutAsync(hub, "large", $"{{{values}}}", "*");
+        await PutAsync(hub, "last", """{"properties.desired.a":1}""", "deviceId = 'nobody'");
+
+        await UntilAsync(async () => hub.Log.Lines.Any(line => line.Id == 5604) && await CountAsync(hub, "large") == (1, 0));
+
+        Assert.Null(await DesiredAsync(hub, "dev", "v0"));
+    }
+
+    [Fact]
     public async Task A_restart_finishes_what_was_begun()
     {
         using var directory = new TempDirectory();
