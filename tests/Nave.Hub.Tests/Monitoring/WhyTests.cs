@@ -120,6 +120,54 @@ public sealed class WhyTests : IAsyncLifetime
         Assert.Contains("ArgumentNull", recent);
     }
 
+    [Fact]
+    [Conformance("heartbeat-monitoring", 13)]
+    public async Task Why_a_connection_ended_is_kept_apart_from_the_heartbeat()
+    {
+        using (var polite = await OpenAsync("pump"))
+        {
+            await polite.GetStream().WriteAsync((byte[])[0xE0, 0], Stopping);
+            await EndedByAsync("pump", "clientDisconnect");
+        }
+
+        using (var rude = await OpenAsync("pump"))
+        {
+            rude.LingerState = new LingerOption(true, 0);
+            rude.Close();
+            await EndedByAsync("pump", "connectionLost");
+        }
+
+        using (await OpenAsync("pump", keepAlive: 1))
+        {
+            await EndedByAsync("pump", "keepAliveTimeout");
+        }
+
+        using (await OpenAsync("pump", life: TimeSpan.FromSeconds(2)))
+        {
+            await EndedByAsync("pump", "tokenExpired");
+        }
+
+        using var first = await OpenAsync("valve");
+        using var second = await OpenAsync("valve");
+        Assert.Contains(await WhyAsync("device=valve"), decision => (string?)decision!["code"] == "takenOver");
+
+        var draft = new IdentityDraft(new IdentityId(DeviceId.Parse("valve"))) { IsEnabled = false };
+        Assert.True((await _hub.Get<DeviceRegistry>().UpdateAsync(draft, ETagCondition.Any, Stopping)).TryGet(out _, out var failure), failure?.Message);
+        await EndedByAsync("valve", "disabled");
+    }
+
+    private async Task EndedByAsync(string device, string reason)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(Stopping);
+        deadline.CancelAfter(TimeSpan.FromSeconds(30));
+        using var poll = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
+        while (JsonNode.Parse(await _http.GetStringAsync($"heartbeats/devices/{device}", Stopping))!["presence"] is var presence
+            && ((bool)presence!["connected"]! || (string?)presence["reason"] != reason))
+        {
+            await poll.WaitForNextTickAsync(deadline.Token);
+        }
+    }
+
     private async Task ExplainsAsync(string query, string code, params string[] words)
     {
         var newest = (await WhyAsync(query)).First(decision => (string?)decision!["what"] is "refused" or "handshakeFailed")!;
@@ -130,21 +178,35 @@ public sealed class WhyTests : IAsyncLifetime
 
     private async Task<JsonArray> WhyAsync(string query) => (JsonArray)JsonNode.Parse(await _http.GetStringAsync($"why?{query}", Stopping))!;
 
-    // As a device does, byte for byte, on the plain port.
+    private async Task<TcpClient> OpenAsync(string device, TimeSpan? life = null, byte keepAlive = 60)
+    {
+        var (socket, code) = await ConnectAsync(device, Token(device, RegistryHarness.KeyA, life), null, keepAlive);
+        Assert.Equal(0, code);
+        return socket;
+    }
+
     private async Task ConnectAsync(string device, string token, string? userName = null, bool isRefused = true)
     {
-        using var socket = new TcpClient();
+        var (socket, code) = await ConnectAsync(device, token, userName, keepAlive: 60);
+        socket.Dispose();
+        Assert.Equal(isRefused, code != 0);
+    }
+
+    // As a device does, byte for byte, on the plain port.
+    private async Task<(TcpClient Socket, byte Code)> ConnectAsync(string device, string token, string? userName, byte keepAlive)
+    {
+        var socket = new TcpClient();
         await socket.ConnectAsync("127.0.0.1", _hub.Connection.Ports.Mqtt!.Value, Stopping);
         var stream = socket.GetStream();
         byte[] body =
         [
-            0, 4, .. "MQTT"u8, 4, 0xC2, 0, 60,
+            0, 4, .. "MQTT"u8, 4, 0xC2, 0, keepAlive,
             .. Text(device), .. Text(userName ?? $"localhost/{device}/?api-version=2021-04-12"), .. Text(token),
         ];
         await stream.WriteAsync((byte[])[0x10, .. Length(body.Length), .. body], Stopping);
         var answer = new byte[4];
         await stream.ReadExactlyAsync(answer, Stopping);
-        Assert.Equal(isRefused, answer[3] != 0);
+        return (socket, answer[3]);
     }
 
     private async Task ConnectWithCertificateAsync(string device)
