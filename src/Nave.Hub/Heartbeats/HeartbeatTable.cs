@@ -3,7 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 namespace Nave.Hub.Heartbeats;
 
 /// <summary>
-/// The heartbeats of all devices: dense arrays, 64 bytes a device, one sequential scan four times a second instead of a
+/// The heartbeats of all devices: dense arrays, one sequential scan four times a second instead of a
 /// timer each (spec/heartbeat-monitoring.md 4). Sessions note life in a byte (<see cref="HeartbeatMark"/>); everything else
 /// is under one lock, held for one chunk at a time. A deadline is counted from the scan that has seen the note: never
 /// early, and late by at most two scans. Knows no SQL and no clock.
