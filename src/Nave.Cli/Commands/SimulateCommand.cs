@@ -42,7 +42,8 @@ internal static class SimulateCommand
         var json = Output.JsonOption();
         command.Validators.Add(result =>
         {
-            if (result.GetValue(methods) && result.GetResult(protocol) is { Tokens: [{ Value: not ("mqtt" or "mqtt-ws") }] })
+            var chosen = result.GetResult(protocol)?.Tokens.FirstOrDefault()?.Value ?? "mqtt"; // No defaults here yet.
+            if (result.GetValue(methods) && chosen is not ("mqtt" or "mqtt-ws"))
             {
                 result.AddError("--answer-methods is for --protocol mqtt and mqtt-ws.");
             }
