@@ -103,8 +103,8 @@ public sealed class ServiceAccessTests : IAsyncLifetime
 
     [Theory]
     [InlineData("POST", "/jobs%2Fcreate")]
-    [InlineData("PUT", "/jobs/v2/j-1")]
-    [InlineData("GET", "/jobs/v2/query")]
+    [InlineData("GET", "/jobs")]
+    [InlineData("DELETE", "/jobs/j-1")]
     [InlineData("POST", "/jobs/create")]
     public async Task What_is_not_built_is_refused_with_501_and_a_number(string verb, string path)
     {

@@ -16,6 +16,7 @@ using Nave.Hub.Devices;
 using Nave.Hub.Events;
 using Nave.Hub.Faults;
 using Nave.Hub.Heads.Http;
+using Nave.Hub.Jobs;
 using Nave.Hub.Methods;
 using Nave.Hub.Monitoring;
 using Nave.Hub.Queries;
@@ -66,7 +67,7 @@ internal sealed class ServiceApiHarness : IAsyncDisposable
         var directory = new TempDirectory();
         var log = new TestLog();
         var database = HubDatabase.Open(
-            new SqliteDialect(directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part, AccessSchema.Part, CommandStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema, ConfigurationSchema.Part], TimeProvider.System, NullLogger<HubDatabase>.Instance);
+            new SqliteDialect(directory.PathOf("nave.db")), [KeyWrapping.SchemaPart, RegistrySchema.Part, AccessSchema.Part, CommandStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema, JobStore.Schema, ConfigurationSchema.Part], TimeProvider.System, NullLogger<HubDatabase>.Instance);
         var streams = new TelemetryStreams(1);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Logging.AddProvider(log).SetMinimumLevel(LogLevel.Trace);
@@ -86,6 +87,8 @@ internal sealed class ServiceApiHarness : IAsyncDisposable
             .AddMethods()
             .AddQueries()
             .AddConfigurations()
+            .AddSingleton(new JobOptions())
+            .AddJobs()
             .AddDevices()
             .AddSingleton(provider => new FaultInjection(
                 isOn: false, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<FaultInjection>>()))
