@@ -70,6 +70,7 @@ internal static class Tool
         TwinCommand.Create(),
         MethodCommand.Create(),
         JobCommand.Create(),
+        QueryCommand.Create(),
         SimulateCommand.Create(),
         TokensCommand.Create(),
         HealthCommand.Create(),

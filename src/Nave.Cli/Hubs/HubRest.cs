@@ -56,6 +56,24 @@ internal sealed class HubRest : IDisposable
     public Task<JsonNode?> PostAsync(string path, JsonNode body, CancellationToken stopping) =>
         SendAsync(HttpMethod.Post, path, body, null, stopping);
 
+    /// <summary>One page of a query's rows.</summary>
+    public async Task<QueryRows> QueryAsync(string query, int pageSize, string? continuation, CancellationToken stopping)
+    {
+        var headers = new List<(string Name, string Value)> { ("x-ms-max-item-count", pageSize.ToString(System.Globalization.CultureInfo.InvariantCulture)) };
+        if (continuation is not null)
+        {
+            headers.Add(("x-ms-continuation", continuation));
+        }
+
+        HttpResponseHeaders? answered = null;
+        var rows = await SendAsync(
+            HttpMethod.Post, "/devices/query", new JsonObject { ["query"] = query }, null, stopping, headers, answer => answered = answer.Headers);
+        return new QueryRows(
+            [.. (rows as JsonArray ?? []).OfType<JsonNode>()], HeaderOf("x-ms-item-type") ?? "", HeaderOf("x-ms-continuation"));
+
+        string? HeaderOf(string name) => answered!.TryGetValues(name, out var values) ? values.FirstOrDefault() : null;
+    }
+
     /// <summary>Deletes whatever the version.</summary>
     public Task<JsonNode?> DeleteAsync(string path, CancellationToken stopping) => SendAsync(HttpMethod.Delete, path, null, "*", stopping);
 
@@ -76,10 +94,17 @@ internal sealed class HubRest : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _http.Dispose();
 
-    private async Task<JsonNode?> SendAsync(HttpMethod method, string path, JsonNode? body, string? ifMatch, CancellationToken stopping)
+    private async Task<JsonNode?> SendAsync(
+        HttpMethod method, string path, JsonNode? body, string? ifMatch, CancellationToken stopping,
+        IReadOnlyList<(string Name, string Value)>? headers = null, Action<HttpResponseMessage>? observe = null)
     {
         using var request = new HttpRequestMessage(method, path + (path.Contains('?') ? '&' : '?') + "api-version=" + ApiVersion);
         request.Headers.TryAddWithoutValidation("Authorization", Authorization());
+        foreach (var (name, value) in headers ?? [])
+        {
+            request.Headers.TryAddWithoutValidation(name, value);
+        }
+
         if (ifMatch is not null)
         {
             request.Headers.IfMatch.Add(ifMatch == "*" ? EntityTagHeaderValue.Any : new EntityTagHeaderValue($"\"{ifMatch}\""));
@@ -98,6 +123,7 @@ internal sealed class HubRest : IDisposable
                 throw new CommandFailedException($"{_hub.Host} refused {method} {path}: {(int)answer.StatusCode} {await ReasonAsync(answer, stopping)}");
             }
 
+            observe?.Invoke(answer);
             return answer.Content.Headers.ContentLength is 0 || answer.StatusCode is System.Net.HttpStatusCode.NoContent
                 ? null
                 : await answer.Content.ReadFromJsonAsync<JsonNode>(stopping);
@@ -152,3 +178,6 @@ internal sealed class HubRest : IDisposable
                 + (_hub.CaCertificate is null ? "Name its authority with --ca-file." : $"The authority trusted is {_hub.CaCertificate}.")
             : $"{_hub.Host}:{_hub.HttpsPort} cannot be reached: {e.Message}. Is the hub running, and the name right?");
 }
+
+/// <summary>Some rows of a query's result.</summary>
+internal sealed record QueryRows(IReadOnlyList<JsonNode> Rows, string ItemType, string? Continuation);

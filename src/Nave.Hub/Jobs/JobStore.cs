@@ -33,6 +33,12 @@ internal sealed class JobStore(HubDatabase database, EventOutbox outbox, TimePro
         CREATE INDEX device_jobs_by_device ON device_jobs (device_id);
         """]);
 
+    /// <summary>What <see cref="ReadDeviceJob"/> reads, of <c>device_jobs r</c> and <c>jobs j</c>.</summary>
+    public const string DeviceJobColumns = """
+        j.job_id, j.type, j.status, j.query_condition, j.work, j.created_at, j.start_at, j.max_seconds, j.ended_at, j.failure_reason, j.is_expanded,
+        r.device_id, r.module_id, r.status, r.created_at, r.updated_at, r.started_at, r.ended_at, r.response, r.error_code, r.error_description
+        """;
+
     private const string Columns =
         "job_id, type, status, query_condition, work, created_at, start_at, max_seconds, ended_at, failure_reason, is_expanded";
 
@@ -205,6 +211,19 @@ internal sealed class JobStore(HubDatabase database, EventOutbox outbox, TimePro
     /// <returns>How many went: zero when none is left.</returns>
     public Task<int> DeleteOldAsync(DateTimeOffset before, CancellationToken stopping) => database.WriteAsync(
         session => session.Execute(DeleteOld, ("@before", before.UtcTicks), ("@limit", (long)DeletedAtOnce)), stopping);
+
+    /// <summary>One device of a job, of a row that begins with <see cref="DeviceJobColumns"/>.</summary>
+    public static DeviceJob ReadDeviceJob(DbDataReader row) => new(
+        Read(row),
+        IdentityStore.ReadId(row, 11, 12),
+        Enum.Parse<DeviceJobStatus>(row.GetString(13)),
+        new DateTimeOffset(row.GetInt64(14), TimeSpan.Zero),
+        new DateTimeOffset(row.GetInt64(15), TimeSpan.Zero),
+        row.IsDBNull(16) ? null : new DateTimeOffset(row.GetInt64(16), TimeSpan.Zero),
+        row.IsDBNull(17) ? null : new DateTimeOffset(row.GetInt64(17), TimeSpan.Zero),
+        row.IsDBNull(18) ? null : Encoding.UTF8.GetBytes(row.GetString(18)),
+        row.IsDBNull(19) ? null : row.GetString(19),
+        row.IsDBNull(20) ? null : row.GetString(20));
 
     private static Job? Find(SqlSession session, string id) => session.Find(Select, Read, ("@id", id));
 

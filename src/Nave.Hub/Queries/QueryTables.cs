@@ -8,10 +8,12 @@ internal sealed class QueryTables(TwinReader reader, Presence presence, NodeInca
 {
     private readonly TwinTable _devices = new(ofModules: false, reader, presence, node);
     private readonly TwinTable _modules = new(ofModules: true, reader, presence, node);
+    private readonly JobTable _jobs = new();
 
     public QueryTable Of(QuerySource source) => source switch
     {
         QuerySource.Modules => _modules,
+        QuerySource.Jobs => _jobs,
         _ => _devices,
     };
 }
