@@ -7,7 +7,7 @@ namespace Nave.Conformance.Tests;
 public sealed class TwinTests
 {
     // The device SDK's transports that have twins.
-    private static readonly string[] Transports = ["Mqtt", "MqttWs"];
+    private static readonly string[] Transports = ["Mqtt", "MqttWs", "Amqp", "AmqpWs"];
 
     [Fact]
     [Conformance("device-mqtt", 8, 9, 23, 24, 26)]
