@@ -10,7 +10,7 @@ public sealed class TwinTests
     private static readonly string[] Transports = ["Mqtt", "MqttWs", "Amqp", "AmqpWs"];
 
     [Fact]
-    [Conformance("device-mqtt", 8, 9, 23, 24, 26)]
+    [Conformance("device-mqtt", 7, 8, 9, 23, 24, 26)]
     [Conformance("service-rest", 14, 16, 17, 18, 19)]
     [Conformance("sdk-gotchas", 4)]
     public async Task Devices_and_modules_report_and_are_told_what_back_ends_desire()
@@ -26,7 +26,7 @@ public sealed class TwinTests
             stopping);
 
         Assert.All(Transports, transport => NodeClient.AssertRows(rows, $"transport {transport}", 1, 2));
-        NodeClient.AssertRows(rows, "device-mqtt", 8, 9, 24);
+        NodeClient.AssertRows(rows, "device-mqtt", 7, 8, 9, 24);
         NodeClient.AssertRows(rows, "service-rest", 14, 16, 17, 18, 19);
     }
 }
