@@ -370,7 +370,10 @@ internal sealed partial class HeartbeatWebhooks : BackgroundService
             var (sequence, at) = (row.GetInt64(0), new DateTimeOffset(row.GetInt64(1), TimeSpan.Zero));
             var envelope = new JsonObject
             {
-                ["id"] = sequence, ["kind"] = row.GetString(2), ["at"] = HeartbeatJson.Text(at), ["data"] = JsonNode.Parse((byte[])row[3]),
+                ["id"] = sequence,
+                ["kind"] = row.GetString(2),
+                ["at"] = HeartbeatJson.Text(at),
+                ["data"] = JsonNode.Parse((byte[])row[3]),
             };
             return new Alert(sequence, at, Encoding.UTF8.GetBytes(envelope.ToJsonString()));
         }

@@ -4,8 +4,8 @@ using Nave.Hub.Events;
 using Nave.Hub.Heartbeats;
 using Nave.Hub.Jobs;
 using Nave.Hub.Methods;
-using Nave.Hub.Queries;
 using Nave.Hub.Monitoring;
+using Nave.Hub.Queries;
 using Nave.Hub.Twins;
 using Nave.Protocol;
 

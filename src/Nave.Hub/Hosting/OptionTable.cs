@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Events;
-using Nave.Hub.Monitoring;
 using Nave.Hub.Methods;
+using Nave.Hub.Monitoring;
 using static Nave.Hub.Hosting.OptionValue;
 
 namespace Nave.Hub.Hosting;

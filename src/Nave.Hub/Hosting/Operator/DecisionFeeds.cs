@@ -76,12 +76,10 @@ internal sealed class DecisionFeeds
 
     private void OnHandshakeFailed(EndPoint? peer, SslProtocols? offered)
     {
-#pragma warning disable SYSLIB0039, CS0618 // They are named because they are refused.
         var isOld = offered is { } versions && (versions & (SslProtocols.Tls12 | SslProtocols.Tls13)) == 0;
         var explanation = offered is null ? "TLS failed before the client's hello: it spoke no TLS, or left"
             : isOld ? $"TLS failed before any protocol: the client offered {offered} only, this hub takes TLS 1.2 and 1.3"
             : "TLS failed after the hub had shown its certificate: the client does not trust it, or left";
-#pragma warning restore SYSLIB0039, CS0618
         var hint = isOld ? "let the device's TLS library offer TLS 1.2"
             : offered is null ? null : "give the client the hub's authority: DATA/certs/ca.pem, and a host name that is in the certificate";
         _log.Add(new Decision(DecisionKind.HandshakeFailed, null, (peer as IPEndPoint)?.Address, isOld ? "TlsVersion" : "Tls", explanation) { Hint = hint });
