@@ -42,7 +42,7 @@ internal static class SimulateCommand
         var json = Output.JsonOption();
         command.Validators.Add(result =>
         {
-            var chosen = result.GetResult(protocol)?.Tokens.FirstOrDefault()?.Value ?? "mqtt"; // No defaults here yet.
+            var chosen = result.GetResult(protocol) is { Tokens: [var token, ..] } ? token.Value : "mqtt"; // No defaults here yet.
             if (result.GetValue(methods) && chosen is not ("mqtt" or "mqtt-ws"))
             {
                 result.AddError("--answer-methods is for --protocol mqtt and mqtt-ws.");
@@ -67,7 +67,10 @@ internal static class SimulateCommand
                 ?? throw new CommandFailedException($"--duration: '{parsed.GetValue(duration)}' is not a duration: write 30s, 5m or 1h.", isUsage: true);
             var plan = new SimulationPlan(
                 parsed.GetValue(messages) ?? (long)Math.Ceiling(parsed.GetValue(rate) * span.TotalSeconds), parsed.GetValue(rate), parsed.GetValue(size),
-                Protocols[parsed.GetValue(protocol)!], parsed.GetValue(answer)) { AnswersMethods = parsed.GetValue(methods) };
+                Protocols[parsed.GetValue(protocol)!], parsed.GetValue(answer))
+            {
+                AnswersMethods = parsed.GetValue(methods),
+            };
             using var rest = new HubRest(target, TimeProvider.System);
             var name = parsed.GetValue(prefix) ?? $"sim-{RandomNumberGenerator.GetInt32(1000, 10_000)}-";
             var fleet = new DeviceFleet(rest, name, parsed.GetValue(devices));
