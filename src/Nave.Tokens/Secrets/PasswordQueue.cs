@@ -8,7 +8,7 @@ namespace Nave.Tokens.Secrets;
 /// </summary>
 internal sealed class PasswordQueue
 {
-    // A second's work: who waits longer has given up.
+    // Two to three seconds' work: who waits longer has given up.
     private const int WaitingPerCore = 32;
 
     private readonly int _cores;
