@@ -12,6 +12,7 @@ namespace Nave.Bench;
 [JsonSerializable(typeof(HubConnection))]
 [JsonSerializable(typeof(LoadReport))]
 [JsonSerializable(typeof(MethodsReport))]
+[JsonSerializable(typeof(QueriesReport))]
 [JsonSerializable(typeof(ScenarioReport))]
 [JsonSerializable(typeof(TwinsReport))]
 internal sealed partial class BenchJson : JsonSerializerContext

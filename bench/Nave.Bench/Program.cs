@@ -12,7 +12,7 @@ if (!OperatingSystem.IsLinux())
 
 var root = new RootCommand("Measures Nave beside its peers and beside the floor, in one run.")
 {
-    IngestCommand.Create(), CommandsCommand.Create(), TwinsCommand.Create(), MethodsCommand.Create(), LoadCommand.Create(), FloorCommand.Create(), HeartbeatsCommand.Create(), TokensCommand.Create(),
+    IngestCommand.Create(), CommandsCommand.Create(), TwinsCommand.Create(), MethodsCommand.Create(), QueriesCommand.Create(), LoadCommand.Create(), FloorCommand.Create(), HeartbeatsCommand.Create(), TokensCommand.Create(),
 };
 var parsed = root.Parse(args);
 if (parsed.Errors.Count > 0)
