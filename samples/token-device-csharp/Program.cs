@@ -35,7 +35,7 @@ try
         }
         catch (IOException e)
         {
-            Console.Error.WriteLine(e.Message);
+            await Console.Error.WriteLineAsync(e.Message);
             await Task.Delay(TimeSpan.FromSeconds(5), time, stop.Token);
         }
     }

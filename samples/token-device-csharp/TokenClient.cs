@@ -36,7 +36,7 @@ internal sealed class TokenClient(HttpClient http, Uri service, string identity,
             }
             catch (HttpRequestException e)
             {
-                Console.Error.WriteLine($"The token service cannot be reached: {e.Message}");
+                await Console.Error.WriteLineAsync($"The token service cannot be reached: {e.Message}");
             }
 
             await Task.Delay(wait < LongestWait ? wait : LongestWait, TimeProvider.System, stopping);

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging;
 
 namespace Nave.Tokens.Oidc;
@@ -6,6 +7,7 @@ namespace Nave.Tokens.Oidc;
 /// The issuer's keys, from the one configured address and nowhere else. Read at most once a minute, whatever tokens
 /// name; hourly at least, so that a withdrawn key goes; after a day without an answer nobody is let in.
 /// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "A semaphore without a wait handle holds nothing, and lives as long as the process.")]
 internal sealed partial class KeySource(HttpClient http, Uri url, TimeProvider time, ILogger logger)
 {
     private const int MostBytes = 256 << 10;

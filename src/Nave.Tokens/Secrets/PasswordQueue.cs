@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
 
 namespace Nave.Tokens.Secrets;
@@ -6,6 +7,7 @@ namespace Nave.Tokens.Secrets;
 /// Runs password hashes, one a core at most; others wait in a queue of fixed length, of which one address has a share
 /// only. What does not fit is told when to come back, and costs nothing.
 /// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "A semaphore without a wait handle holds nothing, and lives as long as the process.")]
 internal sealed class PasswordQueue
 {
     // Two to three seconds' work: who waits longer has given up.

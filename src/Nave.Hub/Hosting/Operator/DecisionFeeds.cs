@@ -56,8 +56,10 @@ internal sealed class DecisionFeeds
     private void OnOpened(DeviceSession session)
     {
         _operations.Connected(session.Id.Device.Value, session.Protocol);
-        _log.Add(new Decision(
-            DecisionKind.Connected, session.Id.ToString(), null, null, $"connected over {session.Protocol}") { Protocol = session.Protocol.ToString() });
+        _log.Add(new Decision(DecisionKind.Connected, session.Id.ToString(), null, null, $"connected over {session.Protocol}")
+        {
+            Protocol = session.Protocol.ToString(),
+        });
     }
 
     private void OnEnded(DeviceSession session, CloseReason reason)
