@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Nave.Cli.Hubs;
 using Nave.Hub.Hosting;
@@ -96,7 +95,7 @@ internal static class HeartbeatCommand
                 }
                 else
                 {
-                    Console.Out.WriteLine(Line(name, body));
+                    await Console.Out.WriteLineAsync(Line(name, body));
                 }
             }
 

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using Nave.Cli.Hubs;
 
 namespace Nave.Cli.Commands;
 

@@ -1,6 +1,5 @@
 using System.Net;
 using Microsoft.Extensions.Logging;
-using Nave.Cli.Hubs;
 using Nave.Hub.Hosting;
 using Nave.Hub.Hosting.Certificates;
 using Nave.Hub.Monitoring;

@@ -20,7 +20,13 @@ public sealed class JobQueryTests : IAsyncLifetime
         {
             var job = new Job
             {
-                Id = id, Type = type, Status = JobStatus.Running, QueryCondition = "*", Work = "{}"u8.ToArray(), CreatedAt = now, StartAt = now,
+                Id = id,
+                Type = type,
+                Status = JobStatus.Running,
+                QueryCondition = "*",
+                Work = "{}"u8.ToArray(),
+                CreatedAt = now,
+                StartAt = now,
                 MaxExecutionTime = TimeSpan.FromHours(1),
             };
             await store.AddAsync(job, 10, default);

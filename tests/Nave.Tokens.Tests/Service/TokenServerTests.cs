@@ -136,7 +136,7 @@ public sealed class TokenServerTests
     }
 
     // Whose certificate it is does not matter here.
-    private static HttpClient Client() => new(new SocketsHttpHandler { SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = (_, _, _, _) => true } });
+    private static HttpClient Client() => new(new SocketsHttpHandler { SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = (_, server, _, _) => server is not null } });
 
     private static X509Certificate2 Certificate()
     {

@@ -83,7 +83,7 @@ public sealed class AmqpMethodTests : IAsyncLifetime
         AssertAnswer(await waiting, 1, "1");
 
         await answers.Link.CloseAsync();
-        await Eventually.IsAsync(() => FindTaker("dev") is null);
+        await Eventually.IsAsync(async () => await FindTakerAsync("dev") is null);
         AssertFailed(await CallAsync("m"), HubErrorCode.DeviceNotOnline);
     }
 
@@ -256,12 +256,8 @@ public sealed class AmqpMethodTests : IAsyncLifetime
             new DirectMethodRequest(name, Encoding.UTF8.GetBytes(payload), TimeSpan.FromSeconds(response), TimeSpan.FromSeconds(connect)),
             stopping).AsTask();
 
-    private SessionName? FindTaker(string device)
-    {
-        // Completed at once: nothing else addresses the device.
-        var found = _hub.Get<IDeviceDirectory>().Of(new IdentityId(DeviceId.Parse(device))).FindMethodSessionAsync(waiter: null, gone: null);
-        return found.IsCompletedSuccessfully ? found.Result : default(SessionName);
-    }
+    private ValueTask<SessionName?> FindTakerAsync(string device) =>
+        _hub.Get<IDeviceDirectory>().Of(new IdentityId(DeviceId.Parse(device))).FindMethodSessionAsync(waiter: null, gone: null);
 
     private static void AssertAnswer(Outcome<DirectMethodResponse> outcome, int status, string payload)
     {

@@ -276,7 +276,7 @@ public sealed class AmqpTwinTests : IAsyncLifetime
 
     private sealed record TwinPair(TestSender Requests, EventReceiver Answers)
     {
-        public Task AskAsync(string operation, string? resource, object id, string? body = null, bool version = false) =>
+        public Task<Error?> AskAsync(string operation, string? resource, object id, string? body = null, bool version = false) =>
             Requests.SendAsync(Request(operation, resource, id, body, version));
 
         public Task<Message> AnswerAsync() => Answers.NextAsync();

@@ -4,14 +4,17 @@ namespace Nave.Hub.Tests.Heads.Amqp;
 internal static class Eventually
 {
     /// <summary>Looks every few milliseconds, for a bounded time.</summary>
-    public static async Task IsAsync(Func<bool> condition)
+    public static Task IsAsync(Func<bool> condition) => IsAsync(() => ValueTask.FromResult(condition()));
+
+    /// <summary>The same where the look itself takes a while.</summary>
+    public static async Task IsAsync(Func<ValueTask<bool>> condition)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
-        for (var i = 0; i < 3000 && !condition(); i++)
+        for (var i = 0; i < 3000 && !await condition(); i++)
         {
             await timer.WaitForNextTickAsync();
         }
 
-        Assert.True(condition());
+        Assert.True(await condition());
     }
 }
