@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Nave.Conformance.Tests.Harness;
-using Nave.Tests;
 
 namespace Nave.Conformance.Tests;
 

@@ -97,7 +97,7 @@ internal static class HeartbeatsCommand
         return new Report(
             devices, Math.Round(beaten / elapsed.TotalSeconds), Math.Round(memory / (double)devices, 1),
             Math.Round(100 * scanCpu / elapsed, 3), At(scans, 0.5), At(scans, 0.99), At(scans, 1),
-            lateness.Count, At(lateness, 0), At(lateness, 0.99), At(lateness, 1), (await File.ReadAllTextAsync("/proc/loadavg")).Trim());
+            lateness.Count, At(lateness, 0), At(lateness, 0.99), At(lateness, 1), (await File.ReadAllTextAsync("/proc/loadavg", stopping)).Trim());
     }
 
     private static double At(List<double> sorted, double share) =>

@@ -93,7 +93,7 @@ internal static partial class QueryCommand
             Output.Table(columns, rows.Select(row => columns.Select(column => Cell(row, column)).ToList()));
         }
 
-        Console.Out.WriteLine(continuation is null ? $"{rows.Count} rows" : $"{rows.Count} rows, and more: --top 0 shows all");
+        await Console.Out.WriteLineAsync(continuation is null ? $"{rows.Count} rows" : $"{rows.Count} rows, and more: --top 0 shows all");
     }
 
     private static string? Cell(JsonNode row, string column) => column switch

@@ -1,5 +1,5 @@
 // Jobs with the unmodified Node service SDK (spec/service-rest.md 9): twin updates and methods over a query's devices,
-// progress, cancel, list.
+// progress, cancel, list, rows of devices.jobs.
 //   NAVE_IOT      HostName=...;SharedAccessKeyName=...;SharedAccessKey=...
 // Prints one JSON line per checked row of spec/service-rest.md.
 import fs from 'node:fs';
@@ -62,6 +62,12 @@ await check(27, async () => {
   const job = await ended('reboot-all');
   expect([job.status, job.type, job.deviceJobStatistics.succeededCount, job.deviceJobStatistics.failedCount], ['completed', 'scheduleDeviceMethod', 1, 2], 'the method job');
   await device.close();
+
+  const rows = await registry.createQuery("SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'reboot-all'").next();
+  const byDevice = Object.fromEntries((rows.result ?? rows).map((row) => [row.deviceId, row]));
+  expect(byDevice['job-0'].outcome, { deviceMethodResponse: { status: 200, payload: { ok: true } } }, 'outcome of job-0');
+  expect([byDevice['job-0'].status, byDevice['job-1'].status, byDevice['job-1'].error.code, byDevice['job-1'].jobType],
+    ['completed', 'failed', 'DeviceNotOnline', 'scheduleDeviceMethod'], 'device jobs');
 
   for (const type of ['scheduleDeviceMethod', 'ScheduleDeviceMethod']) {
     const page = await jobs.createQuery(type, 'Completed').next();
