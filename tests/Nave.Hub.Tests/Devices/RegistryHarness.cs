@@ -10,6 +10,7 @@ using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 using Nave.Storage;
 using Nave.Storage.Keys;
+using Nave.Storage.Schema;
 
 namespace Nave.Hub.Tests.Devices;
 
@@ -18,6 +19,10 @@ internal sealed class RegistryHarness : IAsyncDisposable
 {
     public const string KeyA = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
     public const string KeyB = "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
+
+    /// <summary>The tables, for another connection to the same data.</summary>
+    public static readonly SchemaPart[] Schema =
+        [KeyWrapping.SchemaPart, RegistrySchema.Part, CommandStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema, JobStore.Schema];
 
     private readonly TempDirectory _directory = new();
 
@@ -101,7 +106,7 @@ internal sealed class RegistryHarness : IAsyncDisposable
     private async Task OpenAsync(byte life)
     {
         Database = HubDatabase.Open(
-            new SqliteDialect(DatabasePath), [KeyWrapping.SchemaPart, RegistrySchema.Part, CommandStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema, JobStore.Schema], Time, NullLogger<HubDatabase>.Instance);
+            new SqliteDialect(DatabasePath), Schema, Time, NullLogger<HubDatabase>.Instance);
         Store = new IdentityStore(await KeyWrapping.OpenAsync(Database, _directory.PathOf("keys/master.keys"), default));
         Twins = new TwinWriter(new TwinOptions(), Outbox, Time);
         Registry = new DeviceRegistry(Database, Store, new RegistryRules(new IdentityMarks(Time), Time), Limits, new LifecycleEvents(Outbox, Time), Twins);

@@ -12,7 +12,6 @@ using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 using Nave.Storage;
-using Nave.Storage.Keys;
 using Nave.Tests;
 
 namespace Nave.Hub.Tests.Twins;
@@ -42,8 +41,7 @@ public sealed class TwinBoxTests : IAsyncLifetime
     {
         // A second node, with a writer connection of its own on the same data.
         await using var database = HubDatabase.Open(
-            new SqliteDialect(_hub.DatabasePath), [KeyWrapping.SchemaPart, RegistrySchema.Part, CommandStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema],
-            _hub.Time, NullLogger<HubDatabase>.Instance);
+            new SqliteDialect(_hub.DatabasePath), RegistryHarness.Schema, _hub.Time, NullLogger<HubDatabase>.Instance);
         var nodes = new[] { _node, new Node(database, _hub) };
 
         await Task.WhenAll(
