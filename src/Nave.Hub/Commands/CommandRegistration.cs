@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Nave.Protocol.Identities;
@@ -22,7 +21,7 @@ internal static class CommandRegistration
                 provider.GetRequiredService<FeedbackStore>(),
                 provider.GetRequiredService<CommandOptions>(),
                 provider.GetRequiredService<TimeProvider>(),
-                LockTokens.New))
+                RandomId.New))
             .AddHostedService<CommandSweeper>();
     }
 }
@@ -31,17 +30,5 @@ internal static class CommandRegistration
 internal sealed class CommandBoxes(CommandStore store, CommandOptions options, ICommandRoute route, CommandClock clock, TimeProvider time)
 {
     /// <summary>An empty cache over the identity's queue.</summary>
-    public CommandBox Create(IdentityId id) => new(id, store, options, route, clock, time, LockTokens.New);
-}
-
-/// <summary>Names of locks: 128 random bits, so that nobody settles what was not given to him.</summary>
-internal static class LockTokens
-{
-    /// <summary>A token that no other lock has.</summary>
-    public static Guid New()
-    {
-        Span<byte> bytes = stackalloc byte[16];
-        RandomNumberGenerator.Fill(bytes);
-        return new Guid(bytes);
-    }
+    public CommandBox Create(IdentityId id) => new(id, store, options, route, clock, time, RandomId.New);
 }

@@ -1,6 +1,6 @@
-using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Nave.Protocol.Messages;
 
 namespace Nave.Hub.Commands;
 
@@ -14,7 +14,7 @@ internal static class FeedbackJson
     public static byte[] Write(FeedbackBatch batch) => JsonSerializer.SerializeToUtf8Bytes(
         [.. batch.Records.Select(record => new FeedbackDocument(
             record.OriginalMessageId,
-            record.EnqueuedTime.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffffffZ", CultureInfo.InvariantCulture),
+            ServiceTime.Write(record.EnqueuedTime),
             record.Outcome.ToString(),
             record.Outcome.ToString(),
             record.DeviceId,

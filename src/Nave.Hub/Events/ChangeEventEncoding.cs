@@ -9,8 +9,6 @@ namespace Nave.Hub.Events;
 /// <summary>What readers get of an event that is no telemetry (spec/messaging-semantics.md 5, spec/events-endpoint.md 6).</summary>
 internal sealed class ChangeEventEncoding(HubNames names, TelemetryStreams streams)
 {
-    private const string TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffffffZ";
-
     /// <summary>The hub's name as the service shows it: the first label of its host name; an address as it is.</summary>
     public string HubName { get; } =
         Uri.CheckHostName(names.Primary) is UriHostNameType.Dns ? names.Primary.Split('.')[0] : names.Primary;
@@ -64,7 +62,7 @@ internal sealed class ChangeEventEncoding(HubNames names, TelemetryStreams strea
             application.Add(new("opType", opType));
         }
 
-        application.Add(new("operationTimestamp", change.At.UtcDateTime.ToString(TimestampFormat)));
+        application.Add(new("operationTimestamp", ServiceTime.Write(change.At)));
         return new MessageProperties
         {
             // An event that a crash sends twice has the same one both times.

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
 using Nave.Protocol.Errors;
+using Nave.Protocol.Messages;
 
 namespace Nave.Hub.Heads;
 
@@ -20,7 +21,7 @@ internal static class FailureBody
         json.WriteNumber("errorCode", (int)failure.Code);
         json.WriteString("trackingId", string.Create(CultureInfo.InvariantCulture, $"{connectionId}-G:1-TimeStamp:{now:MM/dd/yyyy HH:mm:ss}"));
         json.WriteString("message", failure.Message);
-        json.WriteString("timestampUtc", now.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture));
+        json.WriteString("timestampUtc", ServiceTime.Write(now));
         json.WriteEndObject();
         json.Flush();
         return body.WrittenSpan.ToArray();

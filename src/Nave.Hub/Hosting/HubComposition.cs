@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -84,7 +83,7 @@ internal static class HubComposition
         services.AddSingleton(stores.Certificates);
         services.AddSingleton<ServerTls>();
         services.AddSingleton(new HubNames(names[0], names.Skip(1)));
-        services.AddSingleton(new NodeIncarnation(NewId()));
+        services.AddSingleton(new NodeIncarnation(RandomId.New()));
         services.AddSingleton(OperatorCredential.Of(stores.Data));
         services.AddSingleton<WallClockWatch>();
     }
@@ -153,12 +152,5 @@ internal static class HubComposition
         builder.Services.AddSingleton<IConfigureOptions<KestrelServerOptions>, ConfigureKestrel>();
         builder.Services.AddOptions<SocketTransportOptions>().Configure<Listeners>((transport, listeners) => listeners.Configure(transport));
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
-    }
-
-    private static Guid NewId()
-    {
-        Span<byte> bytes = stackalloc byte[16];
-        RandomNumberGenerator.Fill(bytes);
-        return new Guid(bytes);
     }
 }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using Nave.Protocol.Messages;
 
 namespace Nave.Hub.Jobs;
 
@@ -21,11 +22,11 @@ internal static class JobJson
         json.WriteStartObject();
         json.WriteString("jobId"u8, job.Id);
         json.WriteString("queryCondition"u8, job.QueryCondition);
-        json.WriteString("createdTime"u8, Time(job.CreatedAt));
-        json.WriteString("startTime"u8, Time(job.StartAt));
+        json.WriteString("createdTime"u8, ServiceTime.Write(job.CreatedAt));
+        json.WriteString("startTime"u8, ServiceTime.Write(job.StartAt));
         if (job.EndedAt is { } ended)
         {
-            json.WriteString("endTime"u8, Time(ended));
+            json.WriteString("endTime"u8, ServiceTime.Write(ended));
         }
 
         json.WriteNumber("maxExecutionTimeInSeconds"u8, (long)job.MaxExecutionTime.TotalSeconds);
@@ -74,16 +75,16 @@ internal static class JobJson
         json.WriteString("jobId"u8, row.Job.Id);
         json.WriteString("jobType"u8, Word(row.Job.Type));
         json.WriteString("status"u8, Word(row.Status));
-        json.WriteString("createdDateTimeUtc"u8, Time(row.CreatedAt));
-        json.WriteString("lastUpdatedDateTimeUtc"u8, Time(row.UpdatedAt));
+        json.WriteString("createdDateTimeUtc"u8, ServiceTime.Write(row.CreatedAt));
+        json.WriteString("lastUpdatedDateTimeUtc"u8, ServiceTime.Write(row.UpdatedAt));
         if (row.StartedAt is { } started)
         {
-            json.WriteString("startTimeUtc"u8, Time(started));
+            json.WriteString("startTimeUtc"u8, ServiceTime.Write(started));
         }
 
         if (row.EndedAt is { } ended)
         {
-            json.WriteString("endTimeUtc"u8, Time(ended));
+            json.WriteString("endTimeUtc"u8, ServiceTime.Write(ended));
         }
 
         if (row.Response is { } response)
@@ -104,6 +105,4 @@ internal static class JobJson
 
         json.WriteEndObject();
     }
-
-    private static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffffffZ");
 }

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Nave.Hub.Commands;
 
 namespace Nave.Hub.Methods;
 
@@ -11,7 +10,7 @@ internal static class MethodRegistration
     {
         services.TryAddSingleton<MethodOptions>();
         return services
-            .AddSingleton(provider => new MethodCalls(provider.GetRequiredService<MethodOptions>(), LockTokens.New))
+            .AddSingleton(provider => new MethodCalls(provider.GetRequiredService<MethodOptions>(), RandomId.New))
             .AddSingleton<IMethodRoute, MethodRoute>()
             .AddSingleton<MethodCaller>();
     }

@@ -25,7 +25,6 @@ internal sealed partial class OperationsMonitor(
     // What strangers may write into the log: 50 events a second of some hundred bytes, a gigabyte a day at the most.
     private const double RefusalsPerSecond = 50;
     private const double RefusalsAtOnce = 1_000;
-    private const string TimeFormat = "yyyy-MM-ddTHH:mm:ss.fffffffZ";
 
     private static readonly byte[] MessageBlock = EventEncoding.EncodeMessageBlock(
         new MessageProperties { ContentType = "application/json", ContentEncoding = "utf-8" });
@@ -141,7 +140,7 @@ internal sealed partial class OperationsMonitor(
     {
         var json = new JsonObject
         {
-            ["time"] = time.GetUtcNow().UtcDateTime.ToString(TimeFormat),
+            ["time"] = ServiceTime.Write(time.GetUtcNow()),
             ["operationName"] = operation,
             ["category"] = category,
             ["level"] = outcome is null ? "Information" : "Error",

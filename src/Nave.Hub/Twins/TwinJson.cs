@@ -1,7 +1,7 @@
 using System.Buffers;
-using System.Globalization;
 using System.Text.Json;
 using Nave.Hub.Devices;
+using Nave.Protocol.Messages;
 
 namespace Nave.Hub.Twins;
 
@@ -92,5 +92,5 @@ internal static class TwinJson
     }
 
     private static string TextOf(DateTimeOffset? time) =>
-        time?.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture) ?? Never;
+        time is { } known ? ServiceTime.Write(known) : Never;
 }

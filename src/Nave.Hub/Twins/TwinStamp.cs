@@ -1,4 +1,5 @@
 using System.Text;
+using Nave.Protocol.Messages;
 
 namespace Nave.Hub.Twins;
 
@@ -11,5 +12,5 @@ internal readonly struct TwinStamp(DateTimeOffset at, long? version)
 
     /// <summary>Its members as JSON, without braces.</summary>
     public byte[] Members { get; } = Encoding.UTF8.GetBytes(
-        $"\"$lastUpdated\":\"{at.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'}\"" + (version is { } number ? $",\"$lastUpdatedVersion\":{number}" : ""));
+        $"\"$lastUpdated\":\"{ServiceTime.Write(at)}\"" + (version is { } number ? $",\"$lastUpdatedVersion\":{number}" : ""));
 }

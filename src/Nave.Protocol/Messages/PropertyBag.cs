@@ -64,13 +64,13 @@ public static class PropertyBag
     {
         var bag = new StringBuilder();
         Add("$.mid", properties.MessageId);
-        Add("$.exp", properties.ExpiryTime is { } expiry ? WriteTime(expiry) : null);
+        Add("$.exp", properties.ExpiryTime is { } expiry ? ServiceTime.Write(expiry) : null);
         Add("$.to", properties.To);
         Add("$.cid", properties.CorrelationId);
         Add("$.uid", properties.UserId);
         Add("$.ct", properties.ContentType);
         Add("$.ce", properties.ContentEncoding);
-        Add("$.ctime", DateTimeOffset.TryParse(properties.CreationTime, CultureInfo.InvariantCulture, out var created) ? WriteTime(created) : null);
+        Add("$.ctime", DateTimeOffset.TryParse(properties.CreationTime, CultureInfo.InvariantCulture, out var created) ? ServiceTime.Write(created) : null);
         Add("$.schema", properties.Schema);
         Add("iothub-ack", acknowledgement);
         foreach (var (name, value) in properties.Application)
@@ -194,7 +194,4 @@ public static class PropertyBag
             ? $"The system property {key} is longer than {MaxSystemPropertyBytes} bytes."
             : collected.SetSystem(key, value);
     }
-
-    private static string WriteTime(DateTimeOffset time) =>
-        time.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffffffZ", CultureInfo.InvariantCulture);
 }

@@ -1,6 +1,6 @@
-using System.Globalization;
 using System.Text.Json.Serialization;
 using Nave.Hub.Devices;
+using Nave.Protocol.Messages;
 
 namespace Nave.Hub.Heads.Http;
 
@@ -131,7 +131,7 @@ internal static class WireText
     private const string Never = "0001-01-01T00:00:00";
 
     public static string OfTime(DateTimeOffset? time) =>
-        time?.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture) ?? Never;
+        time is { } known ? ServiceTime.Write(known) : Never;
 
     public static string OfConnection(bool isConnected) => isConnected ? "Connected" : "Disconnected";
 }

@@ -62,9 +62,9 @@ internal static class MessageHeaders
         Set("iothub-userid", properties.UserId);
         Set("iothub-to", properties.To);
         Set("iothub-sequencenumber", delivery.SequenceNumber.ToString(CultureInfo.InvariantCulture));
-        Set("iothub-enqueuedtime", WriteTime(delivery.EnqueuedTime));
+        Set("iothub-enqueuedtime", ServiceTime.Write(delivery.EnqueuedTime));
         Set("iothub-deliverycount", Math.Min(delivery.DeliveryCount, byte.MaxValue).ToString(CultureInfo.InvariantCulture));
-        Set("iothub-expiry", properties.ExpiryTime is { } expiry ? WriteTime(expiry) : null);
+        Set("iothub-expiry", properties.ExpiryTime is { } expiry ? ServiceTime.Write(expiry) : null);
         Set("iothub-ack", CommandWords.Write(delivery.Message.Acknowledgement));
         Set("iothub-contenttype", properties.ContentType);
         Set("iothub-contentencoding", properties.ContentEncoding);
@@ -104,9 +104,6 @@ internal static class MessageHeaders
         return DateTimeOffset.TryParseExact(
             withoutZone, "ddd MMM dd yyyy HH:mm:ss zzz", CultureInfo.InvariantCulture, Style, out time) ? time : null;
     }
-
-    private static string WriteTime(DateTimeOffset time) =>
-        time.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffffffZ", CultureInfo.InvariantCulture);
 
     // A value that a header cannot carry is percent-encoded: never a 500, never a stuck queue (messaging-semantics.md 2).
     private static string Encode(string text, Func<char, bool> isAllowed)

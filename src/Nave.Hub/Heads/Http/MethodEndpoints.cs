@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http;
 using Nave.Hub.Methods;
 using Nave.Protocol.Access;
 using Nave.Protocol.Errors;
+using Nave.Protocol.Messages;
 
 namespace Nave.Hub.Heads.Http;
 
@@ -65,7 +66,7 @@ internal sealed class MethodEndpoints(MethodCaller caller, MethodOptions options
                 string.Create(CultureInfo.InvariantCulture, $"{tracking}-G:0-TimeStamp:{now:MM/dd/yyyy HH:mm:ss}"),
                 failure.Message,
                 new TimeoutDocument(timeout.ToString("c")),
-                now.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture));
+                ServiceTime.Write(now));
             context.Response.Headers["iothub-errorcode"] = failure.Code.ToString();
             return Json(
                 new FailureDocument(JsonSerializer.Serialize(document, ServiceJson.Default.DeviceFailureDocument), "", ErrorCode: null),

@@ -214,7 +214,7 @@ internal sealed class MqttTwins(
     }
 
     private void Refuse(Request request, HubFailure failure) =>
-        Publish(TwinAnswers.Topic(failure.HttpStatus, request.Id), TwinAnswers.Refusal(failure, peer.ConnectionId, time.GetUtcNow()));
+        Publish(TwinAnswers.Topic(failure.HttpStatus, request.Id), FailureBody.Write(failure, peer.ConnectionId, time.GetUtcNow()));
 
     // spec/device-mqtt.md 8: without a subscription the answer is dropped. QoS 0 whatever was granted.
     private void Publish(byte[] topic, ReadOnlyMemory<byte> body)

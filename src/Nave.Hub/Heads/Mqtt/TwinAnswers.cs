@@ -1,8 +1,5 @@
-using System.Buffers;
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
-using Nave.Protocol.Errors;
 
 namespace Nave.Hub.Heads.Mqtt;
 
@@ -24,19 +21,4 @@ internal static class TwinAnswers
     /// <summary>Of a desired change.</summary>
     public static byte[] DesiredTopic(long version) =>
         Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"$iothub/twin/PATCH/properties/desired/?$version={version}"));
-
-    /// <summary>The body of a refusal as the service writes it.</summary>
-    public static ReadOnlyMemory<byte> Refusal(HubFailure failure, string connectionId, DateTimeOffset now)
-    {
-        var body = new ArrayBufferWriter<byte>(256);
-        using var json = new Utf8JsonWriter(body);
-        json.WriteStartObject();
-        json.WriteNumber("errorCode", (int)failure.Code);
-        json.WriteString("trackingId", string.Create(CultureInfo.InvariantCulture, $"{connectionId}-G:1-TimeStamp:{now:MM/dd/yyyy HH:mm:ss}"));
-        json.WriteString("message", failure.Message);
-        json.WriteString("timestampUtc", now.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture));
-        json.WriteEndObject();
-        json.Flush();
-        return body.WrittenMemory;
-    }
 }

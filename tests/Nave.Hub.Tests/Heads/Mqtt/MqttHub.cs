@@ -54,7 +54,7 @@ internal sealed class MqttHub : IAsyncDisposable
         _liveAccess = new LiveAccessTable(access, identities, Policies, authorities, Time, Logger<LiveAccessTable>());
         var table = new SessionTable(registry.Node);
         var twins = new TwinStore(registry.Database, new TwinReader(registry.Presence), registry.Twins);
-        var calls = new MethodCalls(MethodOptions, LockTokens.New);
+        var calls = new MethodCalls(MethodOptions, RandomId.New);
         var methods = new MethodRoute(table, calls, registry.Node);
         Directory = new InProcessDeviceDirectory(id => new DeviceActor(
             id,
