@@ -100,10 +100,18 @@ internal sealed class DeviceSession : ILiveAccess
     {
         if (_faults.IsOn)
         {
-            foreach (var item in items.Where(item => item.Properties.Fault is not null))
+            var plain = new List<TelemetryItem>(items.Count);
+            foreach (var item in items)
             {
-                // The reply to the request shows the fault already (spec/sdk-gotchas.md 6 rule 2).
-                _faults.Take(Id, _channel, item.Properties.Fault!, MarkOf(item.Properties, item.Body), item.Properties.Fault!.IsRefusal);
+                if (item.Properties.Fault is { } fault)
+                {
+                    // The reply to the request shows the fault already (spec/sdk-gotchas.md 6 rule 2).
+                    _faults.Take(Id, _channel, fault, MarkOf(item.Properties, item.Body), isImmediate: fault.IsRefusal);
+                }
+                else
+                {
+                    plain.Add(item);
+                }
             }
 
             if (_faults.FindRefusal(Id) is { } refusal)
@@ -111,7 +119,7 @@ internal sealed class DeviceSession : ILiveAccess
                 return new(refusal);
             }
 
-            items = [.. items.Where(item => item.Properties.Fault is null)];
+            items = plain;
         }
 
         List<TelemetryItem>? toStore = null;

@@ -16,7 +16,6 @@ internal sealed class TelemetryProperties
         Encoded = encoded;
         CountedBytes = countedBytes;
         Heartbeat = HeartbeatSignal.TryRead(properties.Application, properties.CreationTime);
-        Fault = FaultRequest.TryRead(properties.Application);
     }
 
     /// <summary>No properties at all.</summary>
@@ -34,8 +33,8 @@ internal sealed class TelemetryProperties
     /// <summary>What the message says to the heartbeat monitor, or null.</summary>
     public HeartbeatSignal? Heartbeat { get; }
 
-    /// <summary>The fault that the device asks for, or null. Means something only where fault injection is on.</summary>
-    public FaultRequest? Fault { get; }
+    /// <summary>The fault that the device asks for, or null. Read when asked for, which is only where fault injection is on.</summary>
+    public FaultRequest? Fault => FaultRequest.TryRead(Properties.Application);
 
     /// <summary>Encodes properties. Those that the hub stamps itself are dropped here, so that no device can set them (spec/security.md 9).</summary>
     public static TelemetryProperties From(MessageProperties properties) =>
