@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Devices;
@@ -39,7 +38,7 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
     private readonly IDeviceDirectory _directory;
     private readonly TimeProvider _time;
     private readonly ILogger<ConfigurationEvaluator> _logger;
-    private readonly Channel<bool> _wakes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly AsyncSignal _wakes = new();
     private readonly Lock _lock = new();
     private HashSet<IdentityId> _marked = [];
     private bool _looksAtAll = true;
@@ -67,7 +66,7 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
         _logger = logger;
         registry.Changed += (_, after) => Mark(after?.Id);
         twins.Changing += id => Mark(id);
-        set.Changed += () => _wakes.Writer.TryWrite(true);
+        set.Changed += () => _wakes.Set();
     }
 
     /// <summary>Does what there is to do now.</summary>
@@ -121,7 +120,7 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
             _looksForNew = true;
         }
 
-        _wakes.Writer.TryWrite(true);
+        _wakes.Set();
     }
 
     /// <inheritdoc/>
@@ -133,7 +132,7 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
             await _set.LoadAsync(stoppingToken);
             while (true)
             {
-                await _wakes.Reader.ReadAsync(stoppingToken);
+                await _wakes.WaitAsync(stoppingToken);
                 try
                 {
                     while (!await StepAsync(stoppingToken))
@@ -174,7 +173,7 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
             }
         }
 
-        _wakes.Writer.TryWrite(true);
+        _wakes.Set();
     }
 
     private Work TakeWork()

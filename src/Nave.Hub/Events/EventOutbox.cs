@@ -1,5 +1,4 @@
 using System.Data.Common;
-using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Devices;
 using Nave.Storage;
@@ -46,8 +45,7 @@ internal sealed partial class EventOutbox(ChangeSources sources, ILogger<EventOu
 
     private static readonly ReadOnlyMemory<byte> EmptyBody = "{}"u8.ToArray();
 
-    // One token however many rows: a signal, not a queue.
-    private readonly Channel<bool> _arrivals = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly AsyncSignal _arrivals = new();
 
     /// <summary>Whether events of that source go anywhere; asked before a body is made.</summary>
     public bool IsWanted(ChangeSource source) => sources.IsWanted(source);
@@ -76,11 +74,11 @@ internal sealed partial class EventOutbox(ChangeSources sources, ILogger<EventOu
             ("@op", change.OpType), ("@at", change.At.UtcTicks), ("@model", change.ModelId), ("@body", body.ToArray()));
 
         // Before the commit, which is early enough: the drain looks in a unit of its own, and that one comes later.
-        _arrivals.Writer.TryWrite(true);
+        _arrivals.Set();
     }
 
     /// <summary>Completes when something was added since the last call.</summary>
-    public async ValueTask WaitAsync(CancellationToken stopping) => await _arrivals.Reader.ReadAsync(stopping);
+    public ValueTask WaitAsync(CancellationToken stopping) => _arrivals.WaitAsync(stopping);
 
     /// <summary>
     /// Removes the events up to one and reads what comes next, in one unit of writes: it sees only what is committed with

@@ -43,7 +43,7 @@ internal sealed partial class HeartbeatMonitor(
         Channel.CreateBounded<List<HeartbeatTransition>>(new BoundedChannelOptions(MaxScansAhead) { SingleReader = true });
 
     // One token however many: a signal, not a queue.
-    private readonly Channel<bool> _wakeUp = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly AsyncSignal _wakeUp = new();
     private readonly ConcurrentDictionary<string, byte> _retag = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<HeartbeatTransition> _statusChanges = new();
     private readonly Lock _loading = new();
@@ -71,7 +71,7 @@ internal sealed partial class HeartbeatMonitor(
     {
         Volatile.Write(ref _rules, new HeartbeatRules(await store.ListRulesAsync(stopping), options.Terms, options.GroupTag));
         Interlocked.Exchange(ref _reruleAll, 1);
-        _wakeUp.Writer.TryWrite(true);
+        _wakeUp.Set();
     }
 
     /// <inheritdoc/>
@@ -225,7 +225,7 @@ internal sealed partial class HeartbeatMonitor(
     {
         while (true)
         {
-            await _wakeUp.Reader.ReadAsync(stopping);
+            await _wakeUp.WaitAsync(stopping);
             if (Interlocked.Exchange(ref _reruleAll, 0) != 0)
             {
                 await ReruleAllAsync(stopping);
@@ -264,7 +264,7 @@ internal sealed partial class HeartbeatMonitor(
         if (!id.IsModule)
         {
             _retag.TryAdd(id.Device.Value, 0);
-            _wakeUp.Writer.TryWrite(true);
+            _wakeUp.Set();
         }
     }
 
@@ -293,7 +293,7 @@ internal sealed partial class HeartbeatMonitor(
                 table.Add(device, after.IsEnabled, stored: null, wall);
                 Resolve(device, []);
                 _retag.TryAdd(device, 0); // A bulk request gives tags with the identity.
-                _wakeUp.Writer.TryWrite(true);
+                _wakeUp.Set();
             }
             else if (before.IsEnabled != after.IsEnabled && table.SetEnabled(device, after.IsEnabled, wall) is { } change)
             {

@@ -5,7 +5,6 @@ using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
-using System.Threading.Channels;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Nave.Protocol.Errors;
@@ -249,7 +248,7 @@ internal sealed partial class HeartbeatWebhooks : BackgroundService
     /// <summary>Sends to one address, one alert at a time.</summary>
     private sealed class Sender(HeartbeatWebhooks home, Webhook hook, CancellationTokenSource ending)
     {
-        private readonly Channel<bool> _arrivals = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+        private readonly AsyncSignal _arrivals = new();
 
         public string? LastError { get; private set; }
 
@@ -261,7 +260,7 @@ internal sealed partial class HeartbeatWebhooks : BackgroundService
 
         public void Stop() => ending.Cancel();
 
-        public void WakeUp() => _arrivals.Writer.TryWrite(true);
+        public void WakeUp() => _arrivals.Set();
 
         private async Task RunAsync(CancellationToken stopping)
         {
@@ -278,7 +277,7 @@ internal sealed partial class HeartbeatWebhooks : BackgroundService
 
                     if (batch.Count == 0)
                     {
-                        await _arrivals.Reader.ReadAsync(stopping);
+                        await _arrivals.WaitAsync(stopping);
                     }
                 }
             }

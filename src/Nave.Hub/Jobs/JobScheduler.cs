@@ -16,20 +16,10 @@ internal sealed partial class JobScheduler(JobStore store, JobRunner runner, Job
     private static readonly TimeSpan Tick = TimeSpan.FromSeconds(1);
 
     private readonly ConcurrentDictionary<string, RunningJob> _running = new();
-    private readonly SemaphoreSlim _wake = new(0, 1);
+    private readonly AsyncSignal _wake = new();
 
     /// <summary>There is a new job, or room for one.</summary>
-    public void Wake()
-    {
-        try
-        {
-            _wake.Release();
-        }
-        catch (SemaphoreFullException)
-        {
-            // It is awake already.
-        }
-    }
+    public void Wake() => _wake.Set();
 
     /// <summary>The job was cancelled: no further device of it begins.</summary>
     public void Cancel(string id)
@@ -44,35 +34,39 @@ internal sealed partial class JobScheduler(JobStore store, JobRunner runner, Job
     public int CountRunning(string id) => _running.TryGetValue(id, out var job) ? job.Devices.Count : 0;
 
     /// <inheritdoc/>
-    public override void Dispose()
-    {
-        base.Dispose();
-        _wake.Dispose();
-    }
-
-    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        for (var tick = 0; !stoppingToken.IsCancellationRequested; tick++)
+        try
         {
-            try
+            for (var tick = 0; ; tick++)
             {
-                await StartDueAsync(stoppingToken);
-                if (tick % TicksBetweenCleanings == 0)
-                {
-                    await CleanAsync(stoppingToken);
-                }
-
-                await WaitAsync(stoppingToken);
-            }
-            catch (Exception e) when (e is not OperationCanceledException)
-            {
-                Log.TickFailed(logger, e); // Jobs that are due stay due.
-                await Task.Delay(Tick, time, stoppingToken);
+                await TickAsync(cleans: tick % TicksBetweenCleanings == 0, stoppingToken);
             }
         }
+        finally
+        {
+            // They hear of the stop themselves; the database is there until they have.
+            await Task.WhenAll(_running.Values.Select(job => job.Task));
+        }
+    }
 
-        await Task.WhenAll(_running.Values.Select(job => job.Task));
+    private async Task TickAsync(bool cleans, CancellationToken stopping)
+    {
+        try
+        {
+            await StartDueAsync(stopping);
+            if (cleans)
+            {
+                await CleanAsync(stopping);
+            }
+
+            await WaitAsync(stopping);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            Log.TickFailed(logger, e); // Jobs that are due stay due.
+            await Task.Delay(Tick, time, stopping);
+        }
     }
 
     private async Task WaitAsync(CancellationToken stopping)
@@ -104,14 +98,12 @@ internal sealed partial class JobScheduler(JobStore store, JobRunner runner, Job
                 return;
             }
 
-            var running = new RunningJob();
-            if (_running.TryAdd(job.Id, running))
+            // Nobody else adds one.
+            if (!_running.ContainsKey(job.Id))
             {
+                var running = new RunningJob();
+                _running[job.Id] = running;
                 running.Task = RunAsync(job, running, stopping);
-            }
-            else
-            {
-                running.Cancelled.Dispose();
             }
         }
     }
@@ -119,11 +111,11 @@ internal sealed partial class JobScheduler(JobStore store, JobRunner runner, Job
     private async Task RunAsync(Job job, RunningJob running, CancellationToken stopping)
     {
         await Task.Yield();
+        var isOver = false;
         try
         {
             await runner.RunAsync(job, running.Devices, running.Cancelled.Token, stopping);
-            _running.TryRemove(job.Id, out _); // Before the next look.
-            Wake();
+            isOver = true;
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
@@ -136,6 +128,11 @@ internal sealed partial class JobScheduler(JobStore store, JobRunner runner, Job
         finally
         {
             _running.TryRemove(job.Id, out _);
+        }
+
+        if (isOver)
+        {
+            Wake();
         }
     }
 

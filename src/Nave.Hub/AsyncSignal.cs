@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 
-namespace Nave.Hub.Heads.Amqp;
+namespace Nave.Hub;
 
 /// <summary>
 /// Wakes one waiter, however often it was set. Setting it never runs the waiter's code on the setter's thread, so it may
@@ -24,6 +24,6 @@ internal sealed class AsyncSignal
     public async ValueTask WaitAsync(CancellationToken stopping)
     {
         await _permits.WaitAsync(stopping);
-        Volatile.Write(ref _isSet, 0);
+        Interlocked.Exchange(ref _isSet, 0); // A full fence: what the waiter reads next is not older than this.
     }
 }
