@@ -1,10 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using Nave.Hub.Devices;
-using Nave.Hub.Methods;
 using Nave.Hub.Queries;
-using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 
 namespace Nave.Hub.Jobs;
@@ -53,7 +50,7 @@ internal static class JobRequest
                 $"A job of type {JobJson.Word(type)} has {(type is JobType.ScheduleUpdateTwin ? "updateTwin" : "cloudToDeviceMethod")}.");
         }
 
-        if (FindFault(type, asked) is { } fault)
+        if (JobWork.Read(type, asked).Failure is { } fault)
         {
             return fault;
         }
@@ -87,21 +84,6 @@ internal static class JobRequest
             MaxExecutionTime = TimeSpan.FromSeconds(seconds),
         };
     }
-
-    /// <summary>The twin update of a job, and the ETag that it is conditional on.</summary>
-    public static Outcome<TwinUpdate> ReadUpdate(JsonElement work, out ETagCondition? condition)
-    {
-        var etag = Find(work, "etag");
-        condition = etag is { ValueKind: JsonValueKind.String } text ? ETagCondition.Parse(text.GetString()!) : null;
-        return TwinUpdate.Read(work, isReplace: false);
-    }
-
-    /// <summary>The method of a job.</summary>
-    public static Outcome<DirectMethodRequest> ReadMethod(JsonElement work) => MethodJson.Read(work);
-
-    private static HubFailure? FindFault(JobType type, JsonElement work) => type is JobType.ScheduleUpdateTwin
-        ? ReadUpdate(work, out _).Failure
-        : ReadMethod(work).Failure;
 
     // The raw REST of 2016 took a list of ids instead: the same thing in other words.
     private static Outcome<string> ReadCondition(JsonElement body)

@@ -1,8 +1,8 @@
-using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Devices;
 using Nave.Hub.Methods;
 using Nave.Hub.Queries;
+using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 
@@ -84,7 +84,13 @@ internal sealed partial class JobRunner(
     /// <returns>False when the job was cancelled.</returns>
     private async Task<bool> WorkAsync(Job job, RunningDevices counter, CancellationToken cancelled, CancellationToken stopping)
     {
-        using var document = JsonDocument.Parse(job.Work);
+        if (!JobWork.Read(job).TryGet(out var work, out var unreadable))
+        {
+            // A later version may be stricter than the one that took the job.
+            await store.FailPendingAsync(job.Id, unreadable.Code.ToString(), unreadable.Message, stopping);
+            return true;
+        }
+
         IdentityId? last = null;
         while (!cancelled.IsCancellationRequested)
         {
@@ -113,7 +119,7 @@ internal sealed partial class JobRunner(
                     counter.Begin();
                     try
                     {
-                        await DoAsync(job, document.RootElement, device, stopping);
+                        await DoAsync(job, work, device, stopping);
                     }
                     finally
                     {
@@ -126,15 +132,15 @@ internal sealed partial class JobRunner(
         return false;
     }
 
-    private async Task DoAsync(Job job, JsonElement work, IdentityId device, CancellationToken stopping)
+    private async Task DoAsync(Job job, JobWork work, IdentityId device, CancellationToken stopping)
     {
         var started = time.GetUtcNow();
         var pause = FirstPause;
         for (var attempt = 1; ; attempt++)
         {
-            var (outcome, isTransient) = job.Type is JobType.ScheduleUpdateTwin
-                ? await UpdateAsync(work, device)
-                : await InvokeAsync(work, device, stopping);
+            var (outcome, isTransient) = work.Update is { } update
+                ? await UpdateAsync(update, work.Condition, device)
+                : await InvokeAsync(work.Method!, device, stopping); // One of the two.
             if (!isTransient || attempt == Attempts || time.GetUtcNow() + pause >= job.Deadline)
             {
                 await store.SetOutcomeAsync(job, device, started, outcome, stopping);
@@ -146,25 +152,15 @@ internal sealed partial class JobRunner(
         }
     }
 
-    private async Task<(DeviceOutcome Outcome, bool IsTransient)> UpdateAsync(JsonElement work, IdentityId device)
+    private async Task<(DeviceOutcome Outcome, bool IsTransient)> UpdateAsync(TwinUpdate update, ETagCondition condition, IdentityId device)
     {
-        if (!JobRequest.ReadUpdate(work, out var condition).TryGet(out var update, out var failure))
-        {
-            return Failed(failure);
-        }
-
-        var changed = await directory.Of(device).ChangeTwinAsync(update, condition ?? ETagCondition.Any);
+        var changed = await directory.Of(device).ChangeTwinAsync(update, condition);
         return changed.Failure is { } refused ? Failed(refused) : (new DeviceOutcome(DeviceJobStatus.Completed), false);
     }
 
-    private async Task<(DeviceOutcome Outcome, bool IsTransient)> InvokeAsync(JsonElement work, IdentityId device, CancellationToken stopping)
+    private async Task<(DeviceOutcome Outcome, bool IsTransient)> InvokeAsync(DirectMethodRequest request, IdentityId device, CancellationToken stopping)
     {
-        if (!JobRequest.ReadMethod(work).TryGet(out var request, out var failure))
-        {
-            return Failed(failure);
-        }
-
-        if (!(await methods.InvokeAsync(device, request, stopping)).TryGet(out var response, out failure))
+        if (!(await methods.InvokeAsync(device, request, stopping)).TryGet(out var response, out var failure))
         {
             stopping.ThrowIfCancellationRequested();
             return Failed(failure);
