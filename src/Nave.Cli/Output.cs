@@ -70,6 +70,9 @@ internal static class Output
         return AnsiConsole.Console;
     }
 
+    /// <summary>A member of an answer as text; null where there is none.</summary>
+    public static string? TextOf(JsonNode? node, string member) => node?[member]?.ToString();
+
     /// <summary>Text that somebody else chose, without control characters.</summary>
     public static string Printable(string text) =>
         text.Any(char.IsControl) ? string.Concat(text.Select(c => char.IsControl(c) ? $"\\u{(int)c:x4}" : c.ToString())) : text;

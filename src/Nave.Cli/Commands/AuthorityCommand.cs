@@ -23,7 +23,7 @@ internal static class AuthorityCommand
         OperatorCommand.OnGet(command, "certificate-authorities", list => Output.Table(
             ["authority", "verified", "subject", "ends"],
             (list as JsonArray ?? []).Select(entry => (IReadOnlyList<string?>)
-                [Text(entry, "name"), Text(entry, "isVerified"), Text(entry, "subject"), Text(entry, "notAfter")])));
+                [Output.TextOf(entry, "name"), Output.TextOf(entry, "isVerified"), Output.TextOf(entry, "subject"), Output.TextOf(entry, "notAfter")])));
         return command;
     }
 
@@ -89,12 +89,10 @@ internal static class AuthorityCommand
 
     private static void Describe(JsonNode? authority) => Output.Fields(
     [
-        ("authority", Text(authority, "name")),
-        ("subject", Text(authority, "subject")),
-        ("ends", Text(authority, "notAfter")),
-        ("verified", Text(authority, "isVerified")),
-        ("verification code", Text(authority, "verificationCode")),
+        ("authority", Output.TextOf(authority, "name")),
+        ("subject", Output.TextOf(authority, "subject")),
+        ("ends", Output.TextOf(authority, "notAfter")),
+        ("verified", Output.TextOf(authority, "isVerified")),
+        ("verification code", Output.TextOf(authority, "verificationCode")),
     ]);
-
-    private static string? Text(JsonNode? node, string name) => node?[name]?.ToString();
 }

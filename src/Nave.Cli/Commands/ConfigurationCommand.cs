@@ -40,7 +40,7 @@ internal static class ConfigurationCommand
                 ["configuration", "priority", "targeted", "applied", "condition"],
                 (list as JsonArray ?? []).Select(entry => (IReadOnlyList<string?>)
                 [
-                    Text(entry, "id"), Text(entry, "priority"), Result(entry, "targetedCount"), Result(entry, "appliedCount"), Text(entry, "targetCondition"),
+                    Output.TextOf(entry, "id"), Output.TextOf(entry, "priority"), Result(entry, "targetedCount"), Result(entry, "appliedCount"), Output.TextOf(entry, "targetCondition"),
                 ]));
             return Tool.Done;
         });
@@ -79,7 +79,7 @@ internal static class ConfigurationCommand
                 ? await rest.GetAsync(path, stopping) ?? new JsonObject()
                 : new JsonObject { ["id"] = parsed.GetRequiredValue(id), ["schemaVersion"] = "1.0" };
             await changes.ApplyAsync(parsed, configuration, stopping);
-            Show(await rest.PutAsync(path, configuration, isUpdate ? Text(configuration, "etag") : null, stopping), parsed.GetValue(json));
+            Show(await rest.PutAsync(path, configuration, isUpdate ? Output.TextOf(configuration, "etag") : null, stopping), parsed.GetValue(json));
             return Tool.Done;
         });
         return command;
@@ -116,24 +116,22 @@ internal static class ConfigurationCommand
 
         var fields = new List<(string Name, string? Value)>
         {
-            ("configuration", Text(configuration, "id")),
-            ("condition", Text(configuration, "targetCondition")),
-            ("priority", Text(configuration, "priority")),
+            ("configuration", Output.TextOf(configuration, "id")),
+            ("condition", Output.TextOf(configuration, "targetCondition")),
+            ("priority", Output.TextOf(configuration, "priority")),
             ("labels", configuration?["labels"]?.ToJsonString()),
             ("content", configuration?["content"]?.ToJsonString()),
-            ("created", Text(configuration, "createdTimeUtc")),
-            ("changed", Text(configuration, "lastUpdatedTimeUtc")),
+            ("created", Output.TextOf(configuration, "createdTimeUtc")),
+            ("changed", Output.TextOf(configuration, "lastUpdatedTimeUtc")),
             ("targeted", Result(configuration, "targetedCount")),
             ("applied", Result(configuration, "appliedCount")),
         };
         fields.AddRange((configuration?["metrics"]?["results"] as JsonObject ?? []).Select(metric => ($"metric {metric.Key}", metric.Value?.ToString())));
-        fields.Add(("etag", Text(configuration, "etag")));
+        fields.Add(("etag", Output.TextOf(configuration, "etag")));
         Output.Fields(fields);
     }
 
     private static string PathOf(string id) => $"{Path}/{Uri.EscapeDataString(id)}";
-
-    private static string? Text(JsonNode? node, string name) => node?[name]?.ToString();
 
     private static string? Result(JsonNode? configuration, string name) => configuration?["systemMetrics"]?["results"]?[name]?.ToString();
 
@@ -191,7 +189,7 @@ internal static class ConfigurationCommand
 
             if (parsed.GetValue(_settings) is { Length: > 0 } settings)
             {
-                var content = Named("--set", settings, Value);
+                var content = Named("--set", settings, TwinChanges.ReadValue);
                 configuration["content"] = new JsonObject
                 {
                     ["deviceContent"] = new JsonObject(content.ToList().Select(setting =>
@@ -223,19 +221,6 @@ internal static class ConfigurationCommand
             }
 
             return named;
-        }
-
-        // 3, true and {"a":1} are what they look like; the rest is text.
-        private static JsonNode? Value(string text)
-        {
-            try
-            {
-                return JsonNode.Parse(text);
-            }
-            catch (JsonException)
-            {
-                return JsonValue.Create(text);
-            }
         }
 
         private static async Task<JsonNode?> ReadAsync(string file, CancellationToken stopping)

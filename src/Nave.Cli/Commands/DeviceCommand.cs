@@ -132,20 +132,20 @@ internal static class DeviceCommand
         var authentication = identity?["authentication"];
         Output.Fields(new (string Name, string? Value)[]
         {
-            ("device", Text(identity, "deviceId")),
-            ("module", Text(identity, "moduleId")),
-            ("status", Text(identity, "status")),
-            ("reason", Text(identity, "statusReason")),
-            ("connection", Text(identity, "connectionState")),
-            ("last activity", Text(identity, "lastActivityTime")),
-            ("queued commands", Text(identity, "cloudToDeviceMessageCount")),
-            ("authentication", Text(authentication, "type")),
-            ("primary key", Text(authentication?["symmetricKey"], "primaryKey")),
-            ("secondary key", Text(authentication?["symmetricKey"], "secondaryKey")),
-            ("primary thumbprint", Text(authentication?["x509Thumbprint"], "primaryThumbprint")),
-            ("secondary thumbprint", Text(authentication?["x509Thumbprint"], "secondaryThumbprint")),
-            ("generation", Text(identity, "generationId")),
-            ("etag", Text(identity, "etag")),
+            ("device", Output.TextOf(identity, "deviceId")),
+            ("module", Output.TextOf(identity, "moduleId")),
+            ("status", Output.TextOf(identity, "status")),
+            ("reason", Output.TextOf(identity, "statusReason")),
+            ("connection", Output.TextOf(identity, "connectionState")),
+            ("last activity", Output.TextOf(identity, "lastActivityTime")),
+            ("queued commands", Output.TextOf(identity, "cloudToDeviceMessageCount")),
+            ("authentication", Output.TextOf(authentication, "type")),
+            ("primary key", Output.TextOf(authentication?["symmetricKey"], "primaryKey")),
+            ("secondary key", Output.TextOf(authentication?["symmetricKey"], "secondaryKey")),
+            ("primary thumbprint", Output.TextOf(authentication?["x509Thumbprint"], "primaryThumbprint")),
+            ("secondary thumbprint", Output.TextOf(authentication?["x509Thumbprint"], "secondaryThumbprint")),
+            ("generation", Output.TextOf(identity, "generationId")),
+            ("etag", Output.TextOf(identity, "etag")),
         }.Where(field => !string.IsNullOrEmpty(field.Value)));
     }
 
@@ -159,13 +159,11 @@ internal static class DeviceCommand
 
         var rows = (list as JsonArray ?? []).Select(entry => (IReadOnlyList<string?>)
         [
-            Text(entry, idField), Text(entry, "status"), Text(entry, "connectionState"), Text(entry?["authentication"], "type"),
-            Text(entry, "lastActivityTime"),
+            Output.TextOf(entry, idField), Output.TextOf(entry, "status"), Output.TextOf(entry, "connectionState"), Output.TextOf(entry?["authentication"], "type"),
+            Output.TextOf(entry, "lastActivityTime"),
         ]);
         Output.Table([idField is "deviceId" ? "device" : "module", "status", "connection", "authentication", "last activity"], rows);
     }
-
-    private static string? Text(JsonNode? node, string name) => node?[name]?.ToString();
 
     private static string Word(IdentityKind kind) => kind is IdentityKind.Module ? "module" : "device";
 }

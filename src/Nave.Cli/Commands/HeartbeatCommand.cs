@@ -47,8 +47,8 @@ internal static class HeartbeatCommand
                 ["device", "state", "since", "last seen", "every (s)", "missed", "rule"],
                 (page?["devices"] as JsonArray ?? []).Select(device => (IReadOnlyList<string?>)
                 [
-                    Text(device, "deviceId"), Text(device, "state"), Text(device, "since"), Text(device, "lastSeen"),
-                    Text(device, "expectedEverySeconds"), Text(device, "missed"), Text(device, "rule"),
+                    Output.TextOf(device, "deviceId"), Output.TextOf(device, "state"), Output.TextOf(device, "since"), Output.TextOf(device, "lastSeen"),
+                    Output.TextOf(device, "expectedEverySeconds"), Output.TextOf(device, "missed"), Output.TextOf(device, "rule"),
                 ])));
         return command;
     }
@@ -59,19 +59,19 @@ internal static class HeartbeatCommand
         var name = OperatorCommand.NameOf(command, "DEVICE");
         OperatorCommand.OnSend(command, HttpMethod.Get, parsed => $"heartbeats/devices/{name(parsed)}", _ => null, device => Output.Fields(
         [
-            ("device", Text(device, "deviceId")),
-            ("state", Text(device, "state")),
-            ("since", Text(device, "since")),
-            ("last seen", Text(device, "lastSeen")),
-            ("last heartbeat", Text(device, "lastHeartbeat")),
-            ("refused with", Text(device, "refusal")),
-            ("rule", Text(device, "rule")),
-            ("late after", Text(device?["terms"], "lateAfter") + " s"),
-            ("offline after", Text(device?["terms"], "offlineAfter") + " s"),
-            ("group", Text(device, "group")),
-            ("connected", Text(device?["presence"], "connected")),
-            ("protocol", Text(device?["presence"], "protocol")),
-            ("connection ended by", Text(device?["presence"], "reason")),
+            ("device", Output.TextOf(device, "deviceId")),
+            ("state", Output.TextOf(device, "state")),
+            ("since", Output.TextOf(device, "since")),
+            ("last seen", Output.TextOf(device, "lastSeen")),
+            ("last heartbeat", Output.TextOf(device, "lastHeartbeat")),
+            ("refused with", Output.TextOf(device, "refusal")),
+            ("rule", Output.TextOf(device, "rule")),
+            ("late after", Output.TextOf(device?["terms"], "lateAfter") + " s"),
+            ("offline after", Output.TextOf(device?["terms"], "offlineAfter") + " s"),
+            ("group", Output.TextOf(device, "group")),
+            ("connected", Output.TextOf(device?["presence"], "connected")),
+            ("protocol", Output.TextOf(device?["presence"], "protocol")),
+            ("connection ended by", Output.TextOf(device?["presence"], "reason")),
         ]));
         return command;
     }
@@ -110,7 +110,7 @@ internal static class HeartbeatCommand
         OperatorCommand.OnGet(command, "heartbeats/rules", rules => Output.Table(
             ["rule", "every (s)", "missed allowed", "counts", "condition", "priority"],
             (rules as JsonArray ?? []).Select(rule => (IReadOnlyList<string?>)
-                [Text(rule, "name"), Text(rule, "every"), Text(rule, "missedAllowed"), Text(rule, "counts"), Text(rule, "condition"), Text(rule, "priority")])));
+                [Output.TextOf(rule, "name"), Output.TextOf(rule, "every"), Output.TextOf(rule, "missedAllowed"), Output.TextOf(rule, "counts"), Output.TextOf(rule, "condition"), Output.TextOf(rule, "priority")])));
         return command;
     }
 
@@ -187,14 +187,12 @@ internal static class HeartbeatCommand
 
     private static string Line(string kind, JsonNode body) => Output.Printable(kind switch
     {
-        "hub" => $"{Text(body, "at")}  the hub: {Text(body, "hub")}",
-        "group" => $"{Text(body, "at")}  group {Text(body, "group") ?? "(whole hub)"} is {Text(body, "state")}: {Text(body, "silent")} of {Text(body, "watched")} silent",
+        "hub" => $"{Output.TextOf(body, "at")}  the hub: {Output.TextOf(body, "hub")}",
+        "group" => $"{Output.TextOf(body, "at")}  group {Output.TextOf(body, "group") ?? "(whole hub)"} is {Output.TextOf(body, "state")}: {Output.TextOf(body, "silent")} of {Output.TextOf(body, "watched")} silent",
         _ => string.Create(
             CultureInfo.InvariantCulture,
-            $"{Text(body, "since")}  {kind,-10} {Text(body, "deviceId")}: {Text(body, "previous")} -> {Text(body, "state")} ({Text(body, "cause")}), last seen {Text(body, "lastSeen") ?? "never"}"),
+            $"{Output.TextOf(body, "since")}  {kind,-10} {Output.TextOf(body, "deviceId")}: {Output.TextOf(body, "previous")} -> {Output.TextOf(body, "state")} ({Output.TextOf(body, "cause")}), last seen {Output.TextOf(body, "lastSeen") ?? "never"}"),
     });
 
     private static string Escape(string? text) => Uri.EscapeDataString(text ?? "");
-
-    private static string? Text(JsonNode? node, string name) => node?[name]?.ToString();
 }

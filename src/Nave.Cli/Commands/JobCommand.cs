@@ -47,41 +47,33 @@ internal static class JobCommand
                 ["job", "type", "status", "devices", "succeeded", "failed", "pending", "condition"],
                 jobs.Select(job => new[]
                 {
-                    Text(job, "jobId"), Text(job, "type"), Text(job, "status"), Count(job, "deviceCount"), Count(job, "succeededCount"),
-                    Count(job, "failedCount"), Count(job, "pendingCount"), Text(job, "queryCondition"),
+                    Output.TextOf(job, "jobId"), Output.TextOf(job, "type"), Output.TextOf(job, "status"), Count(job, "deviceCount"), Count(job, "succeededCount"),
+                    Count(job, "failedCount"), Count(job, "pendingCount"), Output.TextOf(job, "queryCondition"),
                 }));
             return Tool.Done;
         });
         return command;
     }
 
-    private static Command ShowCommand()
-    {
-        var command = new Command("show", "Show a job and its progress");
-        var hub = HubArguments.AddTo(command);
-        var id = IdArgument(command);
-        var json = Output.JsonOption();
-        command.Options.Add(json);
-        command.SetAction(async (parsed, stopping) =>
-        {
-            using var rest = new HubRest(hub.Resolve(parsed), TimeProvider.System);
-            Show(await rest.GetAsync(PathOf(parsed.GetValue(id)!), stopping), parsed.GetValue(json));
-            return Tool.Done;
-        });
-        return command;
-    }
+    private static Command ShowCommand() => OneJob(
+        "show", "Show a job and its progress", (rest, path, stopping) => rest.GetAsync(path, stopping));
 
-    private static Command CancelCommand()
+    private static Command CancelCommand() => OneJob(
+        "cancel", "Cancel a job: devices that have not begun never will",
+        (rest, path, stopping) => rest.PostAsync(path + "/cancel", new JsonObject(), stopping));
+
+    private static Command OneJob(string name, string description, Func<HubRest, string, CancellationToken, Task<JsonNode?>> ask)
     {
-        var command = new Command("cancel", "Cancel a job: devices that have not begun never will");
+        var command = new Command(name, description);
         var hub = HubArguments.AddTo(command);
-        var id = IdArgument(command);
+        var id = new Argument<string>("JOB") { Description = "The job's id" };
+        command.Arguments.Add(id);
         var json = Output.JsonOption();
         command.Options.Add(json);
         command.SetAction(async (parsed, stopping) =>
         {
             using var rest = new HubRest(hub.Resolve(parsed), TimeProvider.System);
-            Show(await rest.PostAsync(PathOf(parsed.GetValue(id)!) + "/cancel", new JsonObject(), stopping), parsed.GetValue(json));
+            Show(await ask(rest, PathOf(parsed.GetValue(id)!), stopping), parsed.GetValue(json));
             return Tool.Done;
         });
         return command;
@@ -180,7 +172,7 @@ internal static class JobCommand
 
             job = await WaitAsync(rest, parsed.GetValue(id)!, isQuiet: parsed.GetValue(json), stopping);
             Show(job, parsed.GetValue(json));
-            return Text(job, "status") == "completed" && Count(job, "failedCount") == "0" ? Tool.Done : Tool.Failed;
+            return Output.TextOf(job, "status") == "completed" && Count(job, "failedCount") == "0" ? Tool.Done : Tool.Failed;
         });
         return command;
     }
@@ -191,7 +183,7 @@ internal static class JobCommand
         while (true)
         {
             var job = await rest.GetAsync(PathOf(id), stopping);
-            if (Text(job, "status") is "completed" or "failed" or "cancelled")
+            if (Output.TextOf(job, "status") is "completed" or "failed" or "cancelled")
             {
                 return job;
             }
@@ -199,18 +191,11 @@ internal static class JobCommand
             if (!isQuiet)
             {
                 await Console.Error.WriteLineAsync(
-                    $"{Text(job, "status")}: {Count(job, "succeededCount")} done, {Count(job, "failedCount")} failed of {Count(job, "deviceCount")}");
+                    $"{Output.TextOf(job, "status")}: {Count(job, "succeededCount")} done, {Count(job, "failedCount")} failed of {Count(job, "deviceCount")}");
             }
 
             await timer.WaitForNextTickAsync(stopping);
         }
-    }
-
-    private static Argument<string> IdArgument(Command command)
-    {
-        var id = new Argument<string>("JOB") { Description = "The job's id" };
-        command.Arguments.Add(id);
-        return id;
     }
 
     private static string PathOf(string id) => $"/jobs/v2/{Uri.EscapeDataString(id)}";
@@ -250,14 +235,14 @@ internal static class JobCommand
 
         Output.Fields(
         [
-            ("job", Text(job, "jobId")),
-            ("type", Text(job, "type")),
-            ("status", Text(job, "status")),
-            ("condition", Text(job, "queryCondition")),
-            ("created", Text(job, "createdTime")),
-            ("start", Text(job, "startTime")),
-            ("end", Text(job, "endTime")),
-            ("failure", Text(job, "failureReason")),
+            ("job", Output.TextOf(job, "jobId")),
+            ("type", Output.TextOf(job, "type")),
+            ("status", Output.TextOf(job, "status")),
+            ("condition", Output.TextOf(job, "queryCondition")),
+            ("created", Output.TextOf(job, "createdTime")),
+            ("start", Output.TextOf(job, "startTime")),
+            ("end", Output.TextOf(job, "endTime")),
+            ("failure", Output.TextOf(job, "failureReason")),
             ("devices", Count(job, "deviceCount")),
             ("succeeded", Count(job, "succeededCount")),
             ("failed", Count(job, "failedCount")),
@@ -265,8 +250,6 @@ internal static class JobCommand
             ("pending", Count(job, "pendingCount")),
         ]);
     }
-
-    private static string? Text(JsonNode? node, string member) => node?[member]?.ToString();
 
     private static string? Count(JsonNode? job, string member) => job?["deviceJobStatistics"]?[member]?.ToString();
 }

@@ -37,7 +37,7 @@ internal static class PolicyCommand
         OperatorCommand.OnGet(command, "policies", list => Output.Table(
             ["policy", "rights", "devices", "addresses"],
             (list as JsonArray ?? []).Select(policy => (IReadOnlyList<string?>)
-                [Text(policy, "name"), Text(policy, "rights"), Text(policy, "devicePattern") ?? "all", Addresses(policy)])));
+                [Output.TextOf(policy, "name"), Output.TextOf(policy, "rights"), Output.TextOf(policy, "devicePattern") ?? "all", Addresses(policy)])));
         return command;
     }
 
@@ -118,17 +118,15 @@ internal static class PolicyCommand
 
     private static void Describe(JsonNode? policy) => Output.Fields(
     [
-        ("policy", Text(policy, "name")),
-        ("rights", Text(policy, "rights")),
-        ("primary key", Text(policy, "primaryKey")),
-        ("secondary key", Text(policy, "secondaryKey")),
-        ("devices", Text(policy, "devicePattern") ?? "all"),
+        ("policy", Output.TextOf(policy, "name")),
+        ("rights", Output.TextOf(policy, "rights")),
+        ("primary key", Output.TextOf(policy, "primaryKey")),
+        ("secondary key", Output.TextOf(policy, "secondaryKey")),
+        ("devices", Output.TextOf(policy, "devicePattern") ?? "all"),
         ("addresses", Addresses(policy)),
-        ("connection string", Text(policy, "connectionString")),
+        ("connection string", Output.TextOf(policy, "connectionString")),
     ]);
 
     private static string Addresses(JsonNode? policy) =>
         policy?["addresses"] is JsonArray { Count: > 0 } list ? string.Join(", ", list.Select(item => item?.ToString())) : "all";
-
-    private static string? Text(JsonNode? node, string name) => node?[name]?.ToString();
 }

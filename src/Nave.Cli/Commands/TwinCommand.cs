@@ -77,21 +77,19 @@ internal static class TwinCommand
         var properties = twin?["properties"];
         Output.Fields(new (string Name, string? Value)[]
         {
-            ("device", Text(twin, "deviceId")),
-            ("module", Text(twin, "moduleId")),
-            ("status", Text(twin, "status")),
-            ("connection", Text(twin, "connectionState")),
-            ("last activity", Text(twin, "lastActivityTime")),
-            ("model", Text(twin, "modelId")),
-            ("version", Text(twin, "version")),
-            ("etag", Text(twin, "etag")),
+            ("device", Output.TextOf(twin, "deviceId")),
+            ("module", Output.TextOf(twin, "moduleId")),
+            ("status", Output.TextOf(twin, "status")),
+            ("connection", Output.TextOf(twin, "connectionState")),
+            ("last activity", Output.TextOf(twin, "lastActivityTime")),
+            ("model", Output.TextOf(twin, "modelId")),
+            ("version", Output.TextOf(twin, "version")),
+            ("etag", Output.TextOf(twin, "etag")),
             ("tags", Compact(twin?["tags"])),
-            ($"desired {Text(properties?["desired"], "$version")}", Compact(properties?["desired"])),
-            ($"reported {Text(properties?["reported"], "$version")}", Compact(properties?["reported"])),
+            ($"desired {Output.TextOf(properties?["desired"], "$version")}", Compact(properties?["desired"])),
+            ($"reported {Output.TextOf(properties?["reported"], "$version")}", Compact(properties?["reported"])),
         }.Where(field => !string.IsNullOrEmpty(field.Value)));
     }
 
     private static string Compact(JsonNode? section) => Output.OneLineOf(ValuesOf(section));
-
-    private static string? Text(JsonNode? node, string name) => node?[name]?.ToString();
 }

@@ -10,13 +10,8 @@ internal static class UpCommand
     /// <summary>The command, with a flag for each option of <see cref="OptionTable"/> that has one.</summary>
     public static Command Create()
     {
-        var config = new Option<FileInfo?>("--config") { Description = "Configuration file (YAML)", HelpName = "FILE" };
-        var set = new Option<string[]>("--set")
-        {
-            Description = "Any option of the configuration file, as Section:Name=value",
-            HelpName = "OPTION=VALUE",
-            Arity = ArgumentArity.ZeroOrMore,
-        };
+        var config = SettingArguments.ConfigOption();
+        var set = SettingArguments.SetOption();
         var flags = OptionTable.Rows.Where(row => row.Flag is not null).Select(row => (Row: row, Option: FlagOf(row))).ToList();
         var command = new Command("up", "Start the hub");
         foreach (var (_, option) in flags)
@@ -27,7 +22,12 @@ internal static class UpCommand
         command.Options.Add(config);
         command.Options.Add(set);
         command.SetAction((parsed, stopping) => RunAsync(
-            parsed.GetValue(config)?.FullName, [.. Settings(parsed, flags), .. Assignments(parsed.GetValue(set) ?? [])], stopping));
+            parsed.GetValue(config)?.FullName,
+            [
+                .. SettingArguments.OfFlags(parsed, flags.Select(flag => (flag.Row.Name, flag.Row.Flag!, flag.Option))),
+                .. SettingArguments.OfAssignments(parsed.GetValue(set)),
+            ],
+            stopping));
         return command;
     }
 
@@ -38,25 +38,6 @@ internal static class UpCommand
             : row.IsList ? new Option<string[]>(row.Flag!) { Description = description, HelpName = row.Name, Arity = ArgumentArity.OneOrMore }
             : new Option<string?>(row.Flag!) { Description = description, HelpName = row.Name };
     }
-
-    private static IEnumerable<OptionSetting> Settings(ParseResult parsed, List<(OptionRow Row, Option Option)> flags) =>
-        from flag in flags
-        let value = flag.Option switch
-        {
-            Option<bool> isOn => parsed.GetValue(isOn) ? "true" : null,
-            Option<string[]> many => parsed.GetValue(many) is { Length: > 0 } all ? string.Join(',', all) : null,
-            Option<string?> one => parsed.GetValue(one),
-            _ => null,
-        }
-        where value is not null
-        select new OptionSetting(flag.Row.Name, value, flag.Row.Flag!);
-
-    private static IEnumerable<OptionSetting> Assignments(string[] assignments) =>
-        from assignment in assignments
-        let split = assignment.IndexOf('=', StringComparison.Ordinal)
-        select split > 0
-            ? new OptionSetting(assignment[..split], assignment[(split + 1)..], $"--set {assignment[..split]}")
-            : new OptionSetting(assignment, "", "--set");
 
     private static async Task<int> RunAsync(string? configurationFile, IReadOnlyList<OptionSetting> flags, CancellationToken stopping)
     {

@@ -44,16 +44,14 @@ internal static class WhyCommand
         foreach (var decision in list)
         {
             var count = (long?)decision?["count"] ?? 1;
-            var who = string.Join(' ', new[] { Text(decision, "device"), Text(decision, "address") is { } from ? $"from {from}" : null }.Where(part => part is not null));
+            var who = string.Join(' ', new[] { Output.TextOf(decision, "device"), Output.TextOf(decision, "address") is { } from ? $"from {from}" : null }.Where(part => part is not null));
             Console.Out.WriteLine(Output.Printable(
-                $"{Text(decision, "at")}  {Text(decision, "what"),-15} {who}{(count > 1 ? $" ({count} times since {Text(decision, "first")})" : "")}"));
-            Console.Out.WriteLine(Output.Printable($"    {(Text(decision, "code") is { } code ? code + ": " : "")}{Text(decision, "explanation")}"));
-            if (Text(decision, "hint") is { } hint)
+                $"{Output.TextOf(decision, "at")}  {Output.TextOf(decision, "what"),-15} {who}{(count > 1 ? $" ({count} times since {Output.TextOf(decision, "first")})" : "")}"));
+            Console.Out.WriteLine(Output.Printable($"    {(Output.TextOf(decision, "code") is { } code ? code + ": " : "")}{Output.TextOf(decision, "explanation")}"));
+            if (Output.TextOf(decision, "hint") is { } hint)
             {
                 Console.Out.WriteLine(Output.Printable($"    To mend it: {hint}"));
             }
         }
     }
-
-    private static string? Text(JsonNode? node, string name) => node?[name]?.ToString();
 }

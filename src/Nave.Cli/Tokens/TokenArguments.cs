@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Nave.Cli.Commands;
 using Nave.Hub.Hosting;
 
 namespace Nave.Cli.Tokens;
@@ -6,14 +7,8 @@ namespace Nave.Cli.Tokens;
 /// <summary>The options of <c>nave tokens</c> on a command: a flag for each that has one, <c>--config</c> and <c>--set</c>.</summary>
 internal sealed class TokenArguments
 {
-    private readonly Option<FileInfo?> _config = new("--config") { Description = "Configuration file (YAML)", HelpName = "FILE" };
-    private readonly Option<string[]> _set = new("--set")
-    {
-        Description = "Any option of the configuration file, as Section:Name=value",
-        HelpName = "OPTION=VALUE",
-        Arity = ArgumentArity.ZeroOrMore,
-    };
-
+    private readonly Option<FileInfo?> _config = SettingArguments.ConfigOption();
+    private readonly Option<string[]> _set = SettingArguments.SetOption();
     private readonly List<(TokenOptionRow Row, Option Option)> _flags;
 
     private TokenArguments(IEnumerable<TokenOptionRow> rows) => _flags = [.. rows.Select(row => (row, FlagOf(row)))];
@@ -38,7 +33,11 @@ internal sealed class TokenArguments
         var options = new TokenRunOptions();
         foreach (var setting in OptionReader.ReadSettings(
             parsed.GetValue(_config)?.FullName, Environment.GetEnvironmentVariables(), TokenOptionTable.EnvironmentPrefix,
-            [.. Flags(parsed), .. Assignments(parsed.GetValue(_set) ?? [])], problems))
+            [
+                .. SettingArguments.OfFlags(parsed, _flags.Select(flag => (flag.Row.Name, flag.Row.Flag!, flag.Option))),
+                .. SettingArguments.OfAssignments(parsed.GetValue(_set)),
+            ],
+            problems))
         {
             Apply(options, setting, problems);
         }
@@ -72,19 +71,4 @@ internal sealed class TokenArguments
             ? new Option<bool>(row.Flag!) { Description = description }
             : new Option<string[]>(row.Flag!) { Description = description, HelpName = row.Name, Arity = ArgumentArity.OneOrMore };
     }
-
-    private IEnumerable<OptionSetting> Flags(ParseResult parsed) =>
-        from flag in _flags
-        let value = flag.Option is Option<bool> isOn
-            ? parsed.GetValue(isOn) ? "true" : null
-            : parsed.GetValue((Option<string[]>)flag.Option) is { Length: > 0 } all ? string.Join(',', all) : null
-        where value is not null
-        select new OptionSetting(flag.Row.Name, value, flag.Row.Flag!);
-
-    private static IEnumerable<OptionSetting> Assignments(string[] assignments) =>
-        from assignment in assignments
-        let split = assignment.IndexOf('=', StringComparison.Ordinal)
-        select split > 0
-            ? new OptionSetting(assignment[..split], assignment[(split + 1)..], $"--set {assignment[..split]}")
-            : new OptionSetting(assignment, "", "--set");
 }
