@@ -28,6 +28,7 @@ internal static unsafe partial class Libc
     public const int ScClockTicks = 2;
     public const int PrSetTimerSlack = 29;
     public const int SignalTerminate = 15;
+    public const int LimitOpenFiles = 7;
 
     [LibraryImport("libc", EntryPoint = "socket", SetLastError = true)]
     public static partial int Socket(int domain, int type, int protocol);
@@ -88,6 +89,19 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "prctl", SetLastError = true)]
     public static partial int ProcessControl(int operation, nuint argument);
+
+    [LibraryImport("libc", EntryPoint = "getrlimit", SetLastError = true)]
+    public static partial int GetLimit(int resource, ResourceLimit* limit);
+
+    [LibraryImport("libc", EntryPoint = "setrlimit", SetLastError = true)]
+    public static partial int SetLimit(int resource, ResourceLimit* limit);
+
+    [StructLayout(LayoutKind.Sequential)]
+    public struct ResourceLimit
+    {
+        public ulong Current;
+        public ulong Largest;
+    }
 
     [StructLayout(LayoutKind.Sequential)]
     public struct SocketAddressV4

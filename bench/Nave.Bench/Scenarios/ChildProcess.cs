@@ -9,6 +9,9 @@ internal sealed class ChildProcess : IAsyncDisposable
     private const int KeptLines = 20;
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(12); // A hub has 10 s to stop.
 
+    private static readonly Dictionary<string, string> NothingMore = [];
+    private static readonly Dictionary<string, string> ServerSettings = new() { ["DOTNET_gcConcurrent"] = "1" };
+
     private readonly Process _process;
     private readonly Queue<string> _lastErrors = [];
 
@@ -39,7 +42,10 @@ internal sealed class ChildProcess : IAsyncDisposable
         }
     }
 
-    public static ChildProcess Start(string program, params IEnumerable<string> arguments)
+    public static ChildProcess Start(string program, params IEnumerable<string> arguments) => Start(program, arguments, NothingMore);
+
+    /// <param name="environment">Variables beside those of this process.</param>
+    public static ChildProcess Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment)
     {
         var start = new ProcessStartInfo(program, arguments)
         {
@@ -47,16 +53,24 @@ internal sealed class ChildProcess : IAsyncDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
         return new ChildProcess(Process.Start(start) ?? throw new IOException($"{program} did not start"));
     }
 
     /// <summary>Starts another role of this very program.</summary>
-    public static ChildProcess StartOwn(params IEnumerable<string> arguments)
+    public static ChildProcess StartOwn(params IEnumerable<string> arguments) => StartOwn(arguments, NothingMore);
+
+    /// <summary>Starts a server that is a role of this program, with .NET's own collector settings, which the bench itself does not have.</summary>
+    public static ChildProcess StartOwnServer(params IEnumerable<string> arguments) => StartOwn(arguments, ServerSettings);
+
+    private static ChildProcess StartOwn(IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment)
     {
-        var program = Environment.ProcessPath!; // Known on Linux.
-        return Path.GetFileNameWithoutExtension(program) is "dotnet"
-            ? Start(program, [Path.Combine(AppContext.BaseDirectory, "nave-bench.dll"), .. arguments])
-            : Start(program, arguments);
+        var program = Path.Combine(AppContext.BaseDirectory, "nave-bench"); // Not ProcessPath: tests are another program.
+        return Start(program, arguments, environment);
     }
 
     /// <summary>For a server that nobody listens to: a full pipe would stop it.</summary>

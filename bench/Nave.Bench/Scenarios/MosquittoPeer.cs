@@ -6,7 +6,6 @@ namespace Nave.Bench.Scenarios;
 internal sealed class MosquittoPeer : IPeer
 {
     public const string PeerName = "mosquitto";
-    private const int StartAttempts = 3; // Another process may take the free port that was found.
 
     private string _program = "mosquitto";
     private int _starts;
@@ -23,28 +22,17 @@ internal sealed class MosquittoPeer : IPeer
     public async Task<RunningPeer> StartAsync(PeerSetting setting, CancellationToken stopping)
     {
         var certificate = setting.Tls ? PeerCertificate.Ensure(setting.Directory) : null;
-        for (var attempt = 1; ; attempt++)
-        {
-            var port = Loopback.FreePort();
-            var file = Path.Combine(setting.Directory, $"mosquitto-{_starts++}.conf");
-            await File.WriteAllTextAsync(file, Configuration(port, certificate), stopping);
-            var process = ChildProcess.Start(_program, "-c", file);
-            if (await Loopback.IsServedAsync(port, () => process.HasExited, setting.Time, stopping))
+        return await StartedServer.StartAsync(
+            PeerName,
+            async port =>
             {
-                return new RunningPeer(process, port)
-                {
-                    LoadArguments = certificate is null
-                        ? []
-                        : ["--host", "localhost", "--tls", "--ca", certificate.CertificateFile],
-                };
-            }
-
-            await process.DisposeAsync();
-            if (attempt is StartAttempts)
-            {
-                throw new PeerUnavailableException($"mosquitto did not start: {process.LastErrors}");
-            }
-        }
+                var file = Path.Combine(setting.Directory, $"mosquitto-{_starts++}.conf");
+                await File.WriteAllTextAsync(file, Configuration(port, certificate), stopping);
+                return ChildProcess.Start(_program, "-c", file);
+            },
+            certificate?.LoadArguments ?? [],
+            setting.Time,
+            stopping);
     }
 
     private static string Configuration(int port, PeerCertificate? certificate)

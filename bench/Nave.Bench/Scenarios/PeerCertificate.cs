@@ -7,6 +7,12 @@ namespace Nave.Bench.Scenarios;
 /// <summary>A self-signed ECDSA certificate for localhost, for peers that have none of their own.</summary>
 internal sealed record PeerCertificate(string CertificateFile, string KeyFile)
 {
+    /// <summary>How a server of this program is told of it.</summary>
+    public IReadOnlyList<string> ServerArguments => ["--certificate", CertificateFile, "--key", KeyFile];
+
+    /// <summary>How the generator is told to check it.</summary>
+    public IReadOnlyList<string> LoadArguments => ["--host", "localhost", "--tls", "--ca", CertificateFile];
+
     public static PeerCertificate Ensure(string directory)
     {
         var files = new PeerCertificate(Path.Combine(directory, "peer.pem"), Path.Combine(directory, "peer.key"));

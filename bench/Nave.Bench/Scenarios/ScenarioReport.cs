@@ -4,6 +4,7 @@ namespace Nave.Bench.Scenarios;
 
 /// <summary>Everything a scenario measured and where, for comparing runs.</summary>
 /// <param name="Void">Why the figures must not be used; empty when they may.</param>
+/// <param name="Demands">What is demanded of these figures, and whether they meet it.</param>
 internal sealed record ScenarioReport(
     string Scenario,
     DateTimeOffset StartedAt,
@@ -12,8 +13,9 @@ internal sealed record ScenarioReport(
     DiskReport Disk,
     IReadOnlyDictionary<string, string> Versions,
     IReadOnlyDictionary<string, string> Settings,
+    IReadOnlyList<Demand> Demands,
     IReadOnlyList<ScenarioRow> Rows,
-    IReadOnlyList<PeerRun> Runs);
+    IReadOnlyList<PeerRun> Runs) : IScenarioResult;
 
 /// <summary>One run: a fresh process of a peer under one case of the scenario.</summary>
 internal sealed record PeerRun(string Peer, string Case, int Round, LoadReport Report);
@@ -57,6 +59,7 @@ internal sealed record ScenarioRow(
 {
     private const double MiB = 1024 * 1024;
 
+    /// <summary>One row for each peer and case.</summary>
     public static IReadOnlyList<ScenarioRow> Of(IReadOnlyList<PeerRun> runs)
     {
         var rows = runs.GroupBy(run => (run.Case, run.Peer)).Select(group => Row(group.Key.Peer, group.Key.Case, [.. group]));
@@ -101,4 +104,11 @@ internal sealed record ScenarioRow(
 
     private static double? Ratio(Spread value, Spread? other) =>
         other is { Median: > 0 } ? Math.Round(value.Median / other.Value.Median, 3) : null;
+}
+
+internal static class ScenarioRows
+{
+    /// <summary>The row of a peer under a case, if it was measured.</summary>
+    public static ScenarioRow? Of(this IEnumerable<ScenarioRow> rows, string peer, string @case) =>
+        rows.FirstOrDefault(row => row.Peer == peer && row.Case == @case);
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Spectre.Console;
 
 namespace Nave.Bench.Scenarios;
@@ -5,15 +6,8 @@ namespace Nave.Bench.Scenarios;
 /// <summary>A scenario's figures for people.</summary>
 internal static class ScenarioView
 {
-    private const int WidthOfFiles = 160; // Without a terminal the console would take 80 and break the table.
-
     public static void Write(IAnsiConsole console, ScenarioReport report)
     {
-        if (Console.IsOutputRedirected)
-        {
-            console.Profile.Width = WidthOfFiles;
-        }
-
         var table = new Table().Border(TableBorder.Simple)
             .AddColumn("server")
             .AddColumns([
@@ -30,11 +24,30 @@ internal static class ScenarioView
         }
 
         console.Write(table);
-        WriteWhere(console, report);
-        foreach (var reason in report.Void)
+        WriteWhere(console, report.Settings, report.Versions, report.Machine, report.Disk);
+        console.MarkupLine("[grey]Medians; CPU-s/M: server CPU seconds per million messages; gen.: the generator's; other cores: taken by other work.[/]");
+        WriteDemands(console, report.Demands);
+    }
+
+    /// <summary>A line for each, what is not met in yellow.</summary>
+    public static void WriteDemands(IAnsiConsole console, IEnumerable<Demand> demands)
+    {
+        foreach (var demand in demands)
         {
-            console.MarkupLineInterpolated($"[red]void: {reason}[/]");
+            console.MarkupLine(demand.Must.IsMet is false ? $"[yellow]{Markup.Escape(demand.ToString())}[/]" : Markup.Escape(demand.ToString()));
         }
+    }
+
+    /// <summary>Versions, machine and disk: without them figures say nothing.</summary>
+    public static void WriteWhere(
+        IAnsiConsole console, IReadOnlyDictionary<string, string> settings, IReadOnlyDictionary<string, string> versions, MachineReport machine, DiskReport disk)
+    {
+        console.MarkupLineInterpolated($"[grey]{Join(settings)}[/]");
+        console.MarkupLineInterpolated($"[grey]{Join(versions)}[/]");
+        console.MarkupLineInterpolated(CultureInfo.InvariantCulture,
+            $"[grey]{machine.Processor}, {machine.Cores} cores, {machine.MemoryGiB} GiB, {machine.System}, Linux {machine.Kernel}, {machine.Runtime}, a system call {machine.SystemCallMicroseconds:0.0} us, load average {machine.LoadAverage}[/]");
+        console.MarkupLineInterpolated(CultureInfo.InvariantCulture,
+            $"[grey]{disk.FileSystem} at {disk.Directory}: 4 KB fdatasync p50 {disk.SyncP50Microseconds:0} us, p99 {disk.SyncP99Microseconds:0} us[/]");
     }
 
     private static void AddRow(Table table, ScenarioRow row)
@@ -54,17 +67,6 @@ internal static class ScenarioView
             $"{row.GeneratorCpuSecondsPerMillion.Median:0.0}",
             $"{row.OtherCores.Median:0.0}",
             row.Errors is 0 ? "-" : $"[red]{row.Errors}[/]");
-    }
-
-    private static void WriteWhere(IAnsiConsole console, ScenarioReport report)
-    {
-        var (machine, disk) = (report.Machine, report.Disk);
-        console.MarkupLineInterpolated($"[grey]{Join(report.Settings)}[/]");
-        console.MarkupLineInterpolated($"[grey]{Join(report.Versions)}[/]");
-        console.MarkupLineInterpolated(
-            $"[grey]{machine.Processor}, {machine.Cores} cores, {machine.MemoryGiB} GiB, {machine.System}, Linux {machine.Kernel}, {machine.Runtime}, a system call {machine.SystemCallMicroseconds:0.0} us[/]");
-        console.MarkupLineInterpolated(
-            $"[grey]{disk.FileSystem} at {disk.Directory}: 4 KB fdatasync p50 {disk.SyncP50Microseconds:0} us, p99 {disk.SyncP99Microseconds:0} us. Medians; CPU-s/M: server CPU seconds per million messages; gen.: the generator's; other cores: taken by other work.[/]");
     }
 
     private static string Join(IReadOnlyDictionary<string, string> pairs) =>
