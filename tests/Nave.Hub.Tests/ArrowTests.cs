@@ -14,7 +14,8 @@ public sealed partial class ArrowTests
         ["Nave.Storage"] = ["Nave.Protocol", "Nave.EventLog"],
         ["Nave.Hub"] = ["Nave.Protocol", "Nave.Mqtt", "Nave.EventLog", "Nave.Storage"],
         ["Nave.Tokens"] = ["Nave.Protocol", "Nave.Storage"],
-        ["Nave.Cli"] = ["Nave.Hub", "Nave.Tokens", "Nave.Protocol", "Nave.Mqtt"],
+        ["Nave.PskGateway"] = ["Nave.Protocol", "Nave.Mqtt", "Nave.Storage"],
+        ["Nave.Cli"] = ["Nave.Hub", "Nave.Tokens", "Nave.PskGateway", "Nave.Protocol", "Nave.Mqtt"],
     };
 
     // What a folder of the hub must not name.
