@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Nave.Bench.Commands;
+using Nave.Bench.Figures;
 using Nave.Bench.Load;
 using Nave.Bench.Scenarios;
 
@@ -9,10 +10,12 @@ namespace Nave.Bench;
 /// <summary>How results and credentials read as JSON.</summary>
 [JsonSerializable(typeof(CommandsReport))]
 [JsonSerializable(typeof(DeviceCredential))]
+[JsonSerializable(typeof(FiguresReport))]
 [JsonSerializable(typeof(HubConnection))]
 [JsonSerializable(typeof(LoadReport))]
 [JsonSerializable(typeof(MethodsReport))]
 [JsonSerializable(typeof(QueriesReport))]
+[JsonSerializable(typeof(RunFigures))]
 [JsonSerializable(typeof(ScenarioReport))]
 [JsonSerializable(typeof(TwinsReport))]
 internal sealed partial class BenchJson : JsonSerializerContext

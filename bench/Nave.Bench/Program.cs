@@ -2,6 +2,7 @@ using System.CommandLine;
 using Nave.Bench.Commands;
 using Nave.Bench.Floor;
 using Nave.Bench.Load;
+using Nave.Bench.LogEngines;
 using Nave.Bench.Scenarios;
 using Nave.Bench.Servers;
 
@@ -13,7 +14,7 @@ if (!OperatingSystem.IsLinux())
 
 var root = new RootCommand("Measures Nave beside its peers and beside the floor, in one run.")
 {
-    IngestCommand.Create(), MqttNetCommand.Create(), KestrelCommand.Create(), CommandsCommand.Create(), TwinsCommand.Create(), MethodsCommand.Create(), QueriesCommand.Create(), LoadCommand.Create(), FloorCommand.Create(), HeartbeatsCommand.Create(), TokensCommand.Create(),
+    IngestCommand.Create(), LogCommand.Create(), LogEngineCommand.Create(), MqttNetCommand.Create(), KestrelCommand.Create(), CommandsCommand.Create(), TwinsCommand.Create(), MethodsCommand.Create(), QueriesCommand.Create(), LoadCommand.Create(), FloorCommand.Create(), HeartbeatsCommand.Create(), TokensCommand.Create(),
 };
 var parsed = root.Parse(args);
 if (parsed.Errors.Count > 0)
