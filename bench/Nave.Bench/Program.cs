@@ -14,7 +14,13 @@ if (!OperatingSystem.IsLinux())
 
 var root = new RootCommand("Measures Nave beside its peers and beside the floor, in one run.")
 {
-    IngestCommand.Create(), LogCommand.Create(), LogEngineCommand.Create(), MqttNetCommand.Create(), KestrelCommand.Create(), CommandsCommand.Create(), TwinsCommand.Create(), MethodsCommand.Create(), QueriesCommand.Create(), LoadCommand.Create(), FloorCommand.Create(), HeartbeatsCommand.Create(), TokensCommand.Create(),
+    // Scenarios.
+    IngestCommand.Create(), LatencyCommand.Create(), SteadyCommand.Create(),
+    LogCommand.Create(),
+    CommandsCommand.Create(), TwinsCommand.Create(), MethodsCommand.Create(), QueriesCommand.Create(), HeartbeatsCommand.Create(), TokensCommand.Create(),
+
+    // The generator, and servers that scenarios start.
+    LoadCommand.Create(), FloorCommand.Create(), KestrelCommand.Create(), MqttNetCommand.Create(), UnsyncedHubCommand.Create(), LogEngineCommand.Create(),
 };
 var parsed = root.Parse(args);
 if (parsed.Errors.Count > 0)

@@ -20,6 +20,7 @@ internal sealed class LoadCommand
     private readonly Option<int> _window = Number("--window", "unacknowledged publishes a connection", 10);
     private readonly Option<double> _warmUp = Seconds("--warm-up", "seconds before measuring", 2);
     private readonly Option<double> _duration = Seconds("--duration", "seconds measured", 3);
+    private readonly Option<double> _drain = Seconds("--drain", "seconds that the last acknowledgements are waited for", 5);
     private readonly Option<double?> _rate = new("--rate")
     {
         Description = "messages a second over all connections, evenly spread, latency from the due time; "
@@ -62,7 +63,7 @@ internal sealed class LoadCommand
         var command = new Command("load", "drives an MQTT 3.1.1 server and reports what it acknowledged")
         {
             options._host, options._port, options._connections, options._idle, options._qos, options._payload,
-            options._payloadFile, options._window, options._warmUp, options._duration, options._rate, options._churn, options._tls, options._ca,
+            options._payloadFile, options._window, options._warmUp, options._duration, options._drain, options._rate, options._churn, options._tls, options._ca,
             options._tlsVersion, options._id, options._topic, options._clientId, options._userName, options._password,
             options._credentials, options._source, options._keepAlive, options._connectParallel, options._threads,
             options._serverPid, options._json,
@@ -121,6 +122,7 @@ internal sealed class LoadCommand
             Window = parsed.GetValue(_window),
             WarmUp = TimeSpan.FromSeconds(parsed.GetValue(_warmUp)),
             Duration = TimeSpan.FromSeconds(parsed.GetValue(_duration)),
+            Drain = TimeSpan.FromSeconds(parsed.GetValue(_drain)),
             Rate = parsed.GetValue(_rate),
             Churn = parsed.GetValue(_churn),
             Tls = parsed.GetValue(_tls),

@@ -30,6 +30,7 @@ internal sealed class LoadLane : IDisposable
 
     private LoadPhase _phase;
     private bool _isMeasuring;
+    private long _lastHalfFrom;
     private bool _saidConnected;
     private bool _saidDrained;
     private int _nextToOpen;
@@ -55,7 +56,11 @@ internal sealed class LoadLane : IDisposable
         MessagesPerSlot = messagesPerSlot;
     }
 
-    public LatencyHistogram Acknowledgements { get; } = new();
+    /// <summary>Of the first half of the measured interval.</summary>
+    public LatencyHistogram FirstHalf { get; } = new();
+
+    /// <summary>Of the last half.</summary>
+    public LatencyHistogram LastHalf { get; } = new();
 
     public LatencyHistogram Connects { get; } = new();
 
@@ -101,7 +106,12 @@ internal sealed class LoadLane : IDisposable
             DropOverdueConnects(now);
         }
 
-        Unanswered += _connections.Sum(one => (long)one.SlotsInFlight) * MessagesPerSlot;
+        var unanswered = _connections.Sum(one => (long)one.SlotsInFlight) * MessagesPerSlot;
+        if (unanswered > 0)
+        {
+            Unanswered += unanswered;
+            FirstError ??= $"{unanswered} messages were not acknowledged within {_options.Drain.TotalSeconds} s of the end";
+        }
     }
 
     public void Dispose()
@@ -156,6 +166,7 @@ internal sealed class LoadLane : IDisposable
         }
 
         _isMeasuring = _phase is LoadPhase.Measuring;
+        _lastHalfFrom = _clock.AtMeasureStart.At + (long)(_options.Duration.TotalNanoseconds / 2);
         if (_phase is LoadPhase.WarmUp && !_options.Churn && _nanosecondsBetweenSlots is 0)
         {
             foreach (var connection in _senders)
@@ -383,7 +394,7 @@ internal sealed class LoadLane : IDisposable
         }
         else if (_isMeasuring)
         {
-            Acknowledgements.Record(now - sentAt);
+            (now < _lastHalfFrom ? FirstHalf : LastHalf).Record(now - sentAt);
             _acknowledged += MessagesPerSlot;
         }
     }
@@ -427,12 +438,21 @@ internal sealed class LoadLane : IDisposable
             return;
         }
 
+        // Counted first, sent then: when the loop is late, what a connection owes goes in one system call, and the loop
+        // comes back to reading after one call a connection at most.
+        var first = _nextDue;
         while (DueAt(_nextDue) <= now)
         {
             var connection = _senders[_nextDue++ % _senders.Length];
+            connection.SlotsDue += connection.State is ConnectionState.Open ? 1 : 0;
+        }
+
+        var touched = Math.Min(_nextDue - first, _senders.Length);
+        for (var i = 0; i < touched; i++)
+        {
+            var connection = _senders[(first + i) % _senders.Length];
             if (connection.State is ConnectionState.Open)
             {
-                connection.SlotsDue++;
                 Fill(connection, now);
             }
         }

@@ -29,6 +29,9 @@ internal sealed record LoadOptions
 
     public TimeSpan Duration { get; init; } = TimeSpan.FromSeconds(3);
 
+    /// <summary>How long the last acknowledgements are waited for.</summary>
+    public TimeSpan Drain { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>Messages a second over all connections, evenly spread; null: as fast as acknowledgements come.</summary>
     public double? Rate { get; init; }
 

@@ -52,5 +52,11 @@ internal sealed record LoadReport(
     double OtherCores,
     ServerReport? Server)
 {
+    /// <summary>Acknowledgements of the first half of the measured interval. With a rate: whether a server falls behind.</summary>
+    public LatencyReport? FirstHalf { get; init; }
+
+    /// <summary>Those of the last half.</summary>
+    public LatencyReport? LastHalf { get; init; }
+
     public long Errors => ConnectErrors + Disconnects + Unanswered + Unexpected;
 }

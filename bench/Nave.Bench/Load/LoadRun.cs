@@ -107,13 +107,18 @@ internal sealed class LoadRun(LoadOptions options, TimeProvider time)
 
     private LoadReport Report(LoadLane[] lanes)
     {
-        var acknowledgements = new LatencyHistogram();
+        var (firstHalf, lastHalf) = (new LatencyHistogram(), new LatencyHistogram());
         var connects = new LatencyHistogram();
         foreach (var lane in lanes)
         {
-            acknowledgements.Add(lane.Acknowledgements);
+            firstHalf.Add(lane.FirstHalf);
+            lastHalf.Add(lane.LastHalf);
             connects.Add(lane.Connects);
         }
+
+        var acknowledgements = new LatencyHistogram();
+        acknowledgements.Add(firstHalf);
+        acknowledgements.Add(lastHalf);
 
         var measured = Stopwatch.GetElapsedTime(_clock.AtMeasureStart.At, _clock.AtMeasureEnd.At).TotalSeconds;
         var connecting = Stopwatch.GetElapsedTime(_clock.AtStart.At, _clock.AtConnected.At).TotalSeconds;
@@ -142,7 +147,11 @@ internal sealed class LoadRun(LoadOptions options, TimeProvider time)
             GeneratorCpuSecondsPerMillion: PerMillion(
                 CpuSeconds(_clock.AtMeasureStart.Generator, _clock.AtMeasureEnd.Generator), done),
             OtherCores(measured),
-            Server(done, connected));
+            Server(done, connected))
+        {
+            FirstHalf = options.Churn ? null : LatencyReport.Of(firstHalf),
+            LastHalf = options.Churn ? null : LatencyReport.Of(lastHalf),
+        };
     }
 
     private double OtherCores(double measuredSeconds)

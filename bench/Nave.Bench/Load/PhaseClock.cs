@@ -18,7 +18,6 @@ internal enum LoadPhase
 /// </summary>
 internal sealed class PhaseClock(LoadOptions options)
 {
-    private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(5);
     private int _lanesConnected;
     private int _lanesDrained;
     private volatile int _phase;
@@ -63,7 +62,7 @@ internal sealed class PhaseClock(LoadOptions options)
                 Enter(LoadPhase.Draining);
                 break;
             case LoadPhase.Draining when Volatile.Read(ref _lanesDrained) == options.Threads
-                || Since(AtMeasureEnd, now) > DrainLimit:
+                || Since(AtMeasureEnd, now) > options.Drain:
                 Enter(LoadPhase.Done);
                 break;
             default:

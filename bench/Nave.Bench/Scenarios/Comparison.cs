@@ -61,8 +61,7 @@ internal sealed class Comparison
         var startedAt = TimeProvider.System.GetUtcNow();
         var peers = PeerList.Parse(parsed.GetValue(_peers)!, space.NaveProgram);
         var setting = new PeerSetting(space.Directory, plan.Connections, plan.Tls, parsed.GetValue(_install), TimeProvider.System);
-        var disk = DiskReport.Measure(space.Directory);
-        if (disk.Problem is { } problem)
+        if (DiskReport.Measure(space.Directory).Problem is { } problem)
         {
             space.Progress.MarkupLineInterpolated($"[yellow]This run will be void: {problem}[/]");
         }
@@ -74,7 +73,9 @@ internal sealed class Comparison
         {
             LoadArguments = [.. one.LoadArguments, "--warm-up", Text(parsed.GetValue(_warmUp)), "--duration", Text(parsed.GetValue(_duration))],
         }).ToArray();
-        var runs = await new InterleavedRuns(peers, cases, parsed.GetValue(_rounds), setting, space.Progress).RunAsync(stopping);
+        var interleaved = new InterleavedRuns(peers, cases, parsed.GetValue(_rounds), setting, space.Progress);
+        var runs = await interleaved.RunAsync(stopping);
+        var disk = interleaved.Disk;
         var rows = ScenarioRow.Of(runs);
         var settings = new Dictionary<string, string>(plan.Settings)
         {

@@ -15,6 +15,15 @@ internal sealed record ScenarioCase(string Name, IReadOnlyList<string> LoadArgum
 internal sealed class InterleavedRuns(
     IReadOnlyList<IPeer> peers, IReadOnlyList<ScenarioCase> cases, int rounds, PeerSetting setting, IAnsiConsole progress)
 {
+    private readonly List<DiskReport> _disks = [];
+
+    /// <summary>The disk, probed before each round: medians.</summary>
+    public DiskReport Disk => _disks[0] with
+    {
+        SyncP50Microseconds = Spread.Of(_disks.Select(disk => disk.SyncP50Microseconds)).Median,
+        SyncP99Microseconds = Spread.Of(_disks.Select(disk => disk.SyncP99Microseconds)).Median,
+    };
+
     public async Task<IReadOnlyList<PeerRun>> RunAsync(CancellationToken stopping)
     {
         var runs = new List<PeerRun>();
@@ -22,6 +31,7 @@ internal sealed class InterleavedRuns(
         var begun = setting.Time.GetTimestamp();
         for (var round = 1; round <= rounds; round++)
         {
+            _disks.Add(DiskReport.Measure(setting.Directory));
             foreach (var one in cases)
             {
                 foreach (var peer in peers)

@@ -10,9 +10,14 @@ namespace Nave.Bench.Scenarios;
 /// <c>nave up</c> as it ships: devices seeded by its configuration file, each connecting with a SAS token of its own key,
 /// ports taken free, the data directory on the disk under test.
 /// </summary>
-internal sealed class NavePeer(string? program) : IPeer
+/// <param name="program">nave's program; null for the one built beside.</param>
+/// <param name="isUnsynced">
+/// The bench's own host of the hub (<see cref="Servers.UnsyncedHubCommand"/>) instead, which acknowledges before the sync.
+/// </param>
+internal sealed class NavePeer(string? program, bool isUnsynced = false) : IPeer
 {
     public const string PeerName = "nave";
+    public const string UnsyncedName = "nave-unsynced";
     private const string ApiVersion = "2021-04-12";
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan TokenLife = TimeSpan.FromHours(1);
@@ -21,10 +26,15 @@ internal sealed class NavePeer(string? program) : IPeer
     private string _program = string.Empty;
     private int _starts;
 
-    public string Name => PeerName;
+    public string Name => isUnsynced ? UnsyncedName : PeerName;
 
     public async Task<string> PrepareAsync(PeerSetting setting, CancellationToken stopping)
     {
+        if (isUnsynced)
+        {
+            return "the hub of this checkout without a sync before the acknowledgement";
+        }
+
         _program = program ?? FindProgram() ?? throw new PeerUnavailableException(
             "nave is not built: dotnet build src/Nave.Cli -c Release, or name the program with --nave");
         await using var version = ChildProcess.Start(_program, "--version");
@@ -37,12 +47,11 @@ internal sealed class NavePeer(string? program) : IPeer
         var directory = Path.Combine(setting.Directory, $"nave-{_starts++}");
         Directory.CreateDirectory(directory);
         var configuration = Path.Combine(directory, "bench.yaml");
-        await File.WriteAllTextAsync(configuration, Configuration(setting.Devices), stopping);
         var data = Path.Combine(directory, "data");
-        var process = ChildProcess.Start(
-            _program, "up", "--data", data, "--config", configuration, "--host", "localhost", "--dev",
-            "--mqtt-port", "0", "--mqtts-port", "0", "--amqp-port", "0", "--amqps-port", "0", "--https-port", "0",
-            "--operator-port", "0");
+        await File.WriteAllTextAsync(configuration, Configuration(data, setting.Devices), stopping);
+        var process = isUnsynced
+            ? ChildProcess.StartOwnServer("unsynced-hub", "--config", configuration)
+            : ChildProcess.Start(_program, "up", "--config", configuration);
         process.DrainOutput();
 
         var hub = await WaitForHubAsync(process, Path.Combine(data, "connection.json"), setting.Time, stopping);
@@ -102,9 +111,25 @@ internal sealed class NavePeer(string? program) : IPeer
         return null;
     }
 
-    private static string Configuration(int devices)
+    private static string Configuration(string data, int devices)
     {
-        var yaml = new StringBuilder("Log:\n  Level: warning\nSeed:\n  Devices:\n");
+        var yaml = new StringBuilder($"""
+            Hub:
+              HostNames: localhost
+              DataDirectory: {data}
+            Listen:
+              Plain: true
+              MqttPort: 0
+              MqttsPort: 0
+              AmqpPort: 0
+              AmqpsPort: 0
+              HttpsPort: 0
+              OperatorPort: 0
+            Log:
+              Level: warning
+
+            """);
+        yaml.Append(devices > 0 ? "Seed:\n  Devices:\n" : "");
         for (var number = 0; number < devices; number++)
         {
             yaml.Append(CultureInfo.InvariantCulture, $"    - DeviceId: {IdOf(number)}\n");

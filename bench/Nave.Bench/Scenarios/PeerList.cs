@@ -25,6 +25,7 @@ internal static class PeerList
     private static IPeer Create(string name, string? naveProgram) => name switch
     {
         NavePeer.PeerName => new NavePeer(naveProgram),
+        NavePeer.UnsyncedName => new NavePeer(naveProgram, isUnsynced: true),
         FloorPeer.PeerName => new FloorPeer(),
         KestrelPeer.PeerName => new KestrelPeer(),
         MosquittoPeer.PeerName => new MosquittoPeer(),

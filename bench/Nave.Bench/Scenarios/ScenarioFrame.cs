@@ -25,7 +25,7 @@ internal sealed record ScenarioSpace(string Directory, string? NaveProgram, IAns
 internal sealed class ScenarioFrame
 {
     private const int WidthOfProgress = 140; // A terminal may break a line; the console must not.
-    private const int WidthOfFiles = 160; // Without a terminal the console would take 80 and break the table.
+    private const int WidthOfFiles = 180; // Without a terminal the console would take 80 and break the table.
 
     private readonly Option<string?> _data = new("--data")
     {
@@ -49,7 +49,8 @@ internal sealed class ScenarioFrame
         Action<IAnsiConsole, TResult> show)
         where TResult : IScenarioResult
     {
-        var progress = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+        var streams = parsed.InvocationConfiguration;
+        var progress = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(streams.Error) });
         progress.Profile.Width = Math.Max(progress.Profile.Width, WidthOfProgress);
         var directory = Directory.CreateDirectory(Path.Combine(
             Path.GetFullPath(parsed.GetValue(_data) ?? Path.GetTempPath()), $"nave-bench-{Environment.ProcessId}"));
@@ -58,11 +59,11 @@ internal sealed class ScenarioFrame
             var result = await measure(new ScenarioSpace(directory.FullName, parsed.GetValue(_nave), progress));
             if (parsed.GetValue(_json))
             {
-                Console.WriteLine(JsonSerializer.Serialize(result, json));
+                await streams.Output.WriteLineAsync(JsonSerializer.Serialize(result, json));
             }
             else
             {
-                Show(result, show);
+                Show(AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(streams.Output) }), result, show);
             }
 
             return result.Void.Count is 0 ? 0 : 1;
@@ -83,11 +84,10 @@ internal sealed class ScenarioFrame
         }
     }
 
-    private static void Show<TResult>(TResult result, Action<IAnsiConsole, TResult> show)
+    private static void Show<TResult>(IAnsiConsole console, TResult result, Action<IAnsiConsole, TResult> show)
         where TResult : IScenarioResult
     {
-        var console = AnsiConsole.Console;
-        if (Console.IsOutputRedirected)
+        if (!console.Profile.Out.IsTerminal)
         {
             console.Profile.Width = WidthOfFiles;
         }

@@ -8,18 +8,24 @@ internal static class ScenarioView
 {
     public static void Write(IAnsiConsole console, ScenarioReport report)
     {
+        var hasFloor = report.Rows.Any(row => row.Peer is FloorPeer.PeerName);
         var table = new Table().Border(TableBorder.Simple)
-            .AddColumn("server")
+            .AddColumn(new TableColumn("server").NoWrap())
             .AddColumns([
-                Right("acked/s"), Right("min..max k"), Right("x mosq."), Right("x floor"), Right("CPU-s/M"), Right("x mosq."), Right("x floor"),
-                Right("p50/p99/p99.9 ms"), Right("RSS MB"), Right("gen. s/M"), Right("other cores"), Right("errors"),
+                Right("acked/s"), Right("min..max k"), Right("x mosq."), Right("CPU-s/M"), Right("min..max"), Right("x mosq."),
+                Right("p50/p99/p99.9 ms"), Right("mean ms, halves"), Right("RSS MB"), Right("gen. s/M"), Right("other cores"), Right("errors"),
             ]);
+        if (hasFloor)
+        {
+            table.AddColumns(Right("rate x floor"), Right("CPU x floor"));
+        }
+
         foreach (var rowsOfCase in report.Rows.GroupBy(row => row.Case))
         {
             table.AddRow($"[bold]{Markup.Escape(rowsOfCase.Key)}[/]");
             foreach (var row in rowsOfCase)
             {
-                AddRow(table, row);
+                AddRow(table, row, hasFloor);
             }
         }
 
@@ -50,23 +56,28 @@ internal static class ScenarioView
             $"[grey]{disk.FileSystem} at {disk.Directory}: 4 KB fdatasync p50 {disk.SyncP50Microseconds:0} us, p99 {disk.SyncP99Microseconds:0} us[/]");
     }
 
-    private static void AddRow(Table table, ScenarioRow row)
+    private static void AddRow(Table table, ScenarioRow row, bool hasFloor)
     {
         var (rate, min, max) = row.AcknowledgedPerSecond;
-        table.AddRow(
+        var cpu = row.ServerCpuSecondsPerMillion;
+        string[] cells =
+        [
             "  " + Markup.Escape(row.Peer),
             $"{rate:N0}",
             $"{min / 1000:N0}..{max / 1000:N0}",
             $"{row.RateToMosquitto:0.00}",
-            $"{row.RateToFloor:0.00}",
-            $"{row.ServerCpuSecondsPerMillion.Median:0.0}",
+            $"{cpu.Median:0.0}",
+            $"{cpu.Min:0.0}..{cpu.Max:0.0}",
             $"{row.CpuToMosquitto:0.00}",
-            $"{row.CpuToFloor:0.00}",
             $"{row.P50Ms.Median:0.00}/{row.P99Ms.Median:0.0}/{row.P999Ms.Median:0.0}",
+            $"{row.FirstHalfMeanMs.Median:0.0}, {row.LastHalfMeanMs.Median:0.0}",
             $"{row.ResidentMiB.Median:0}",
             $"{row.GeneratorCpuSecondsPerMillion.Median:0.0}",
             $"{row.OtherCores.Median:0.0}",
-            row.Errors is 0 ? "-" : $"[red]{row.Errors}[/]");
+            row.Errors is 0 ? "-" : $"[red]{row.Errors}[/]",
+            .. hasFloor ? (string[])[$"{row.RateToFloor:0.00}", $"{row.CpuToFloor:0.00}"] : [],
+        ];
+        table.AddRow(cells);
     }
 
     private static string Join(IReadOnlyDictionary<string, string> pairs) =>

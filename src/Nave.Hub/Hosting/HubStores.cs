@@ -123,7 +123,7 @@ internal sealed class HubStores : IAsyncDisposable
             await Task.WhenAll(log, certificates);
         }
 
-        async Task FillLogAsync() => Log = await OpenLogAsync(options.Events, Data, Streams, surroundings.Time, Loggers, stopping);
+        async Task FillLogAsync() => Log = await OpenLogAsync(options.Events, Data, Streams, surroundings, Loggers, stopping);
     }
 
     private static ServerCertificates OpenCertificates(
@@ -140,18 +140,20 @@ internal sealed class HubStores : IAsyncDisposable
             loggers.CreateLogger<ServerCertificates>());
 
     private static Task<EmbeddedEventLog> OpenLogAsync(
-        EventsSection events, DataDirectory data, TelemetryStreams streams, TimeProvider time, ILoggerFactory loggers, CancellationToken stopping) =>
-        EmbeddedEventLog.OpenAsync(
-            new EventLogOptions
-            {
-                Streams = streams.All,
-                Retention = events.Retention,
-                RetentionBytes = events.RetentionBytes,
-                LimitBytes = events.LimitBytes,
-                ReserveBytes = events.ReserveBytes,
-            },
-            new LogDirectory(data.PathOf("log")),
-            time,
-            loggers.CreateLogger<EmbeddedEventLog>(),
-            stopping);
+        EventsSection events, DataDirectory data, TelemetryStreams streams, HubSurroundings surroundings, ILoggerFactory loggers, CancellationToken stopping)
+    {
+        var options = new EventLogOptions
+        {
+            Streams = streams.All,
+            Retention = events.Retention,
+            RetentionBytes = events.RetentionBytes,
+            LimitBytes = events.LimitBytes,
+            ReserveBytes = events.ReserveBytes,
+        };
+        var files = new LogDirectory(data.PathOf("log"));
+        var logger = loggers.CreateLogger<EmbeddedEventLog>();
+        return surroundings.SkipsLogSync
+            ? EmbeddedEventLog.OpenUnsyncedForBenchmarksAsync(options, files, surroundings.Time, logger)
+            : EmbeddedEventLog.OpenAsync(options, files, surroundings.Time, logger, stopping);
+    }
 }

@@ -21,4 +21,10 @@ public sealed record HubSurroundings
 
     /// <summary>The program that an operator would give a capability to, for messages.</summary>
     public string Program { get; init; } = Environment.ProcessPath ?? "nave";
+
+    /// <summary>
+    /// Acknowledges events that are not on disk, to measure what the sync costs. No option and no argument leads here: only
+    /// code that sees this assembly's internals, which is the benchmark (issue 6, row 4).
+    /// </summary>
+    internal bool SkipsLogSync { get; init; }
 }

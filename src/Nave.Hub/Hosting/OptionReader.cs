@@ -68,7 +68,8 @@ public static class OptionReader
         {
             if (OptionTable.Find(setting.Name) is not { } row)
             {
-                var hint = OptionTable.Nearest(setting.Name) is { } nearest ? $"; did you mean '{nearest}'?" : "; docs/operations.md lists them all";
+                var hint = OptionTable.WhyRefused(setting.Name) is { } reason ? $": {reason}"
+                    : OptionTable.Nearest(setting.Name) is { } nearest ? $"; did you mean '{nearest}'?" : "; docs/operations.md lists them all";
                 problems.Add($"{setting.Source}: there is no option '{setting.Name}'{hint}");
                 continue;
             }

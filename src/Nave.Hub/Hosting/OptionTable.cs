@@ -142,6 +142,12 @@ public static class OptionTable
     /// <summary>The known option that a mistyped name is nearest to, or null when none is near.</summary>
     public static string? Nearest(string name) => OptionValue.Nearest(name, Rows.Select(row => row.Name));
 
+    /// <summary>Why there is no such option, where somebody might look for it on purpose; null for other names.</summary>
+    public static string? WhyRefused(string name) =>
+        name.ToUpperInvariant() is "EVENTS:SYNC" or "EVENTS:UNSYNCED"
+            ? "each event is on disk before it is acknowledged, and nothing turns that off (./nave bench latency measures what it costs)"
+            : null;
+
     /// <summary>Reads a duration as options write it; null when it is none.</summary>
     public static TimeSpan? TryReadDuration(string text) => OptionText.TryDuration(text);
 

@@ -57,6 +57,21 @@ public sealed class OptionReaderTests : IDisposable
         Assert.Equal("environment variable NAVE__Listen__HtpsPort: there is no option 'Listen:HtpsPort'; did you mean 'Listen:HttpsPort'?", failure.Message);
     }
 
+    [Theory]
+    [InlineData("Events:Sync")]
+    [InlineData("events:unsynced")]
+    public void Nothing_turns_off_the_sync_before_an_acknowledgement(string name)
+    {
+        var failure = Assert.Throws<StartFailureException>(
+            () => OptionReader.Read(null, new Dictionary<string, string>(), [new OptionSetting(name, "false", "--set")]));
+
+        Assert.True(failure.IsUsage);
+        Assert.Equal(
+            $"--set: there is no option '{name}': each event is on disk before it is acknowledged, and nothing turns that off (./nave bench latency measures what it costs)",
+            failure.Message);
+        Assert.DoesNotContain(OptionTable.Rows, row => row.Name.Contains("sync", StringComparison.OrdinalIgnoreCase));
+    }
+
     [Fact]
     public void A_missing_file_is_an_error_that_names_it()
     {
