@@ -65,6 +65,7 @@ internal static class Tool
         EventsCommand.Create(),
         HeartbeatCommand.Create(),
         WhyCommand.Create(),
+        QuotaCommand.Create(),
         OperationsCommand.Create(),
         CloudToDeviceCommand.Create(),
         TwinCommand.Create(),

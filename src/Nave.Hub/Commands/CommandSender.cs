@@ -1,4 +1,5 @@
 using Nave.Hub.Devices;
+using Nave.Hub.Quotas;
 using Nave.Hub.Telemetry;
 using Nave.Protocol;
 using Nave.Protocol.Errors;
@@ -10,7 +11,8 @@ namespace Nave.Hub.Commands;
 /// The service side of commands, for every path that a back end has (AMQP, REST, the tool): checks a message and hands it
 /// to the device's actor, and tells how many are queued.
 /// </summary>
-internal sealed class CommandSender(DeviceRegistry registry, IDeviceDirectory directory, CommandStore store, CommandOptions options)
+internal sealed class CommandSender(
+    DeviceRegistry registry, IDeviceDirectory directory, CommandStore store, CommandOptions options, HubMeter meter)
 {
     /// <summary>Raised when a queue took no command. Handlers return at once and do not throw.</summary>
     public event Action<IdentityId, HubFailure>? HasRefused;
@@ -36,8 +38,17 @@ internal sealed class CommandSender(DeviceRegistry registry, IDeviceDirectory di
             return id.IsModule ? HubFailures.ModuleNotFound : HubFailures.DeviceNotFound;
         }
 
+        if (await meter.PassAsync(Metered.CommandSends, id, stopping) is { } throttled)
+        {
+            return throttled;
+        }
+
         var failure = await directory.Of(id).EnqueueCommandAsync(WithDestination(id, message));
-        if (failure is not null)
+        if (failure is null)
+        {
+            meter.Charge(Metered.CommandSends, bytes);
+        }
+        else
         {
             HasRefused?.Invoke(id, failure.Code is HubErrorCode.DeviceMaximumQueueDepthExceeded
                 ? failure.Because($"the queue is full: {options.MaxQueued} of {options.MaxQueued} commands") : failure);

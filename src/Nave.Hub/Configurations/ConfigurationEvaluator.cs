@@ -2,6 +2,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Devices;
 using Nave.Hub.Queries;
+using Nave.Hub.Quotas;
 using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
@@ -36,6 +37,7 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
     private readonly QueryRunner _queries;
     private readonly ConfigurationMetrics _metrics;
     private readonly IDeviceDirectory _directory;
+    private readonly HubMeter _meter;
     private readonly TimeProvider _time;
     private readonly ILogger<ConfigurationEvaluator> _logger;
     private readonly AsyncSignal _wakes = new();
@@ -53,6 +55,7 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
         IDeviceDirectory directory,
         DeviceRegistry registry,
         TwinWriter twins,
+        HubMeter meter,
         TimeProvider time,
         ILogger<ConfigurationEvaluator> logger)
     {
@@ -62,6 +65,7 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
         _queries = queries;
         _metrics = metrics;
         _directory = directory;
+        _meter = meter;
         _time = time;
         _logger = logger;
         registry.Changed += (_, after) => Mark(after?.Id);
@@ -297,6 +301,7 @@ internal sealed partial class ConfigurationEvaluator : BackgroundService
             switch (outcome.Failure?.Code)
             {
                 case null:
+                    _meter.Charge(Metered.ConfigurationOperations, change.Bytes);
                     break;
                 case HubErrorCode.PreconditionFailed:
                     return false; // Somebody else was faster: look again.

@@ -33,6 +33,9 @@ internal sealed record TwinChange(IdentityId Twin, string ETag, JsonObject? Desi
     /// <summary>The configurations that want something of the twin.</summary>
     public IReadOnlyList<long> Masters { get; init; } = [];
 
+    /// <summary>What is written, about: for the units of the day.</summary>
+    public long Bytes => (Desired?.ToJsonString().Length ?? 0) + (Summary?.ToJsonString().Length ?? 0);
+
     public TwinUpdate ToUpdate() => new(Desired: Change(Desired, replaces: false)) { Configurations = Change(Summary, replaces: true) };
 
     private static SectionChange? Change(JsonObject? json, bool replaces) =>

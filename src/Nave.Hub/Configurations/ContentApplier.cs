@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using Nave.Hub.Devices;
+using Nave.Hub.Quotas;
 using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
@@ -11,7 +12,7 @@ namespace Nave.Hub.Configurations;
 /// Writes content into the twins of one device and its modules, once (spec/service-rest.md 10, applyConfigurationContent):
 /// no configuration, nothing to take back. One request at a time for a device.
 /// </summary>
-internal sealed class ContentApplier(DeviceRegistry registry, TwinStore twins, IDeviceDirectory directory)
+internal sealed class ContentApplier(DeviceRegistry registry, TwinStore twins, IDeviceDirectory directory, HubMeter meter)
 {
     // A twin that changes as fast as it is read.
     private const int Attempts = 5;
@@ -99,6 +100,7 @@ internal sealed class ContentApplier(DeviceRegistry registry, TwinStore twins, I
             failure = (await directory.Of(id).ChangeTwinAsync(change.ToUpdate(), ETagCondition.Exactly(change.ETag))).Failure;
             if (failure?.Code is not HubErrorCode.PreconditionFailed)
             {
+                meter.Charge(Metered.ConfigurationOperations, change.Bytes);
                 return failure;
             }
         }

@@ -6,6 +6,7 @@ using Nave.Hub.Commands;
 using Nave.Hub.Faults;
 using Nave.Hub.Heartbeats;
 using Nave.Hub.Methods;
+using Nave.Hub.Quotas;
 using Nave.Hub.Telemetry;
 using Nave.Hub.Twins;
 using Nave.Protocol;
@@ -22,7 +23,9 @@ namespace Nave.Hub.Devices;
 internal sealed class DeviceSession : ILiveAccess
 {
     // Of a message that goes nowhere: whatever waits for it waits no longer.
-    private static readonly LogPosition BeforeAll = new(long.MinValue);
+    private static readonly TelemetryResult Unstored = new(AppendOutcome.Taken, new LogPosition(long.MinValue), null);
+
+    private static readonly TelemetryResult Waiting = new(AppendOutcome.Full, default, null);
 
     private readonly DeviceSessions _home;
     private readonly TelemetryPipeline _telemetry;
@@ -30,6 +33,10 @@ internal sealed class DeviceSession : ILiveAccess
     private readonly IDeviceChannel _channel;
     private readonly HeartbeatIntake _heartbeats;
     private readonly HeartbeatMark _life;
+    private readonly DeviceLimits _limits;
+    private readonly HubMeter _hubMeter;
+    private readonly SendMeter? _meter;
+    private DeviceAllowance _allowance;
     private volatile TelemetrySender _sender;
     private SessionMethods? _methods;
     private AccessWatch? _watch;
@@ -37,7 +44,8 @@ internal sealed class DeviceSession : ILiveAccess
     private int _isEnded;
 
     internal DeviceSession(
-        DeviceSessions home, TelemetryPipeline telemetry, FaultInjection faults, HeartbeatIntake heartbeats, in SessionRequest request, SessionName name, bool holdsPlace)
+        DeviceSessions home, TelemetryPipeline telemetry, FaultInjection faults, HeartbeatIntake heartbeats, SessionLimits limits, in SessionRequest request, SessionName name,
+        bool holdsPlace)
     {
         _home = home;
         _telemetry = telemetry;
@@ -53,6 +61,10 @@ internal sealed class DeviceSession : ILiveAccess
         _heartbeats = heartbeats;
         _life = heartbeats.MarkOf(Id);
         _life.Heard(HeardBits.Other);
+        _limits = limits.Devices;
+        _allowance = _limits.AllowanceOf(Id);
+        _hubMeter = limits.Hub;
+        _meter = limits.MeterOf(Id);
     }
 
     /// <summary>Who is connected.</summary>
@@ -81,19 +93,33 @@ internal sealed class DeviceSession : ILiveAccess
     public TelemetryResult TrySendTelemetry(TelemetryProperties properties, in ReadOnlySequence<byte> body, ICommitWaiter? waiter)
     {
         _presence?.Heard();
+        var isStored = true;
         if (properties.Heartbeat is not { } signal)
         {
             _life.Heard(HeardBits.Telemetry); // A message that is refused proves life, too.
         }
-        else if (_heartbeats.Take(Id, _life, signal, body.IsEmpty))
+        else
         {
-            return new TelemetryResult(AppendOutcome.Taken, BeforeAll, null);
+            isStored = !_heartbeats.Take(Id, _life, signal, body.IsEmpty);
         }
 
-        return _faults.IsOn && TryInject(properties, body) is { } injected
-            ? injected
-            : _telemetry.TryAppend(_sender, properties, body, waiter);
+        if (isStored && _faults.IsOn && TryInject(properties, body) is { } injected)
+        {
+            return injected;
+        }
+
+        // The device's own limit costs a decrement; the hub's, where none is configured, this comparison with null.
+        return !_allowance.TryTake() ? Waiting
+            : _meter is not null ? TrySendMetered(_meter, properties, body, waiter, isStored)
+            : isStored ? _telemetry.TryAppend(_sender, properties, body, waiter)
+            : Unstored;
     }
+
+    /// <summary>
+    /// Asks for all messages of a transfer at once, before the first of them is sent: so that none is stored of one that is
+    /// refused. Null when they may be sent; asked again for the same transfer, the answer stands.
+    /// </summary>
+    public HubFailure? TryAdmit(IReadOnlyList<TelemetryItem> transfer) => _meter?.TryAdmit(transfer);
 
     /// <summary>Sends messages and completes when all are durable, with null, or with why they are not.</summary>
     public ValueTask<HubFailure?> SendTelemetryAsync(IReadOnlyList<TelemetryItem> items, CancellationToken stopping)
@@ -138,8 +164,11 @@ internal sealed class DeviceSession : ILiveAccess
             toStore?.Add(items[i]);
         }
 
-        items = toStore ?? items;
-        return items.Count == 0 ? default : _telemetry.SendAsync(_sender, items, stopping);
+        var stored = toStore ?? items;
+        return items.Count == 0 ? default
+            : _limits.TrySend(Id, items.Count) is { } refused ? new(refused)
+            : _meter is not null ? SendMeteredAsync(_meter, items, stored, stopping)
+            : StoreAsync(stored, stopping);
     }
 
     /// <summary>
@@ -152,8 +181,10 @@ internal sealed class DeviceSession : ILiveAccess
     public void Pinged() => _life.Heard(HeardBits.Other);
 
     /// <summary>Completes when a message that met a full batch may be tried again.</summary>
-    public ValueTask WaitForRoomAsync(CancellationToken stopping) => _faults.IsOn && _faults.FindRefusal(Id) is not null
-        ? _faults.WaitForEndAsync(Id, stopping)
+    public ValueTask WaitForRoomAsync(CancellationToken stopping) =>
+        _faults.IsOn && _faults.FindRefusal(Id) is not null ? _faults.WaitForEndAsync(Id, stopping)
+        : _allowance.IsUsedUp ? new ValueTask(_allowance.WaitAsync(stopping))
+        : _meter is { IsWaiting: true } ? _meter.WaitAsync(stopping)
         : _telemetry.WaitForRoomAsync(stopping);
 
     /// <summary>Replaces the grant after the device renewed its token in place (AMQP).</summary>
@@ -189,18 +220,45 @@ internal sealed class DeviceSession : ILiveAccess
     /// so that what the device hears never goes back.
     /// </summary>
     /// <remarks>HTTP knows no twins (spec/device-http.md): a session without a place has none.</remarks>
-    public Task<DeviceTwin?> GetTwinAsync(CancellationToken stopping) => HoldsPlace
-        ? _home.Twins.FindForDeviceAsync(Id, Grant.GenerationId, stopping)
-        : Task.FromResult<DeviceTwin?>(null);
+    public async Task<DeviceTwin?> GetTwinAsync(CancellationToken stopping)
+    {
+        var twin = HoldsPlace ? await _home.Twins.FindForDeviceAsync(Id, Grant.GenerationId, stopping) : null;
+        if (twin is not null)
+        {
+            _hubMeter.Charge(Metered.TwinReads, twin.Json.Length);
+        }
+
+        return twin;
+    }
+
+    /// <summary>Completes when it is the turn of an operation of the device's, with null, or with why not.</summary>
+    /// <param name="operation">What.</param>
+    /// <param name="stopping">The device waits no longer.</param>
+    /// <param name="waited">
+    /// How long it has waited behind others of the device's own: no request waits longer than one limit's delay, however many
+    /// were before it (spec/sdk-gotchas.md, checklist row 5).
+    /// </param>
+    public ValueTask<HubFailure?> PassAsync(Metered operation, CancellationToken stopping, TimeSpan waited = default) =>
+        _hubMeter.PassAsync(operation, Id, stopping, waited: waited);
 
     /// <summary>Merges a patch into the reported properties; durable when completed without a failure.</summary>
     /// <param name="patch">As the device sent it, at most <see cref="HubLimits.MaxTwinPatchBytes"/>.</param>
     /// <param name="expectedVersion">What the reported <c>$version</c> must be, where the device names one.</param>
-    public ValueTask<ReportedOutcome> PatchReportedAsync(byte[] patch, long? expectedVersion = null) =>
-        patch.Length > HubLimits.MaxTwinPatchBytes ? new(HubFailures.MessageTooLarge)
-        : !ReportedPatch.Read(Grant.GenerationId, patch, expectedVersion).TryGet(out var read, out var failure) ? new(failure)
-        : HoldsPlace ? _home.ActorOf(this).PatchReportedAsync(read)
-        : new(HubFailures.DeviceNotFound);
+    public ValueTask<ReportedOutcome> PatchReportedAsync(byte[] patch, long? expectedVersion = null)
+    {
+        if (patch.Length > HubLimits.MaxTwinPatchBytes)
+        {
+            return new(HubFailures.MessageTooLarge);
+        }
+
+        if (!ReportedPatch.Read(Grant.GenerationId, patch, expectedVersion).TryGet(out var read, out var failure))
+        {
+            return new(failure);
+        }
+
+        _hubMeter.Charge(Metered.TwinUpdates, patch.Length);
+        return HoldsPlace ? _home.ActorOf(this).PatchReportedAsync(read) : new(HubFailures.DeviceNotFound);
+    }
 
     /// <summary>From now on the channel is told of every desired change, in order; when completed, none is missed.</summary>
     public ValueTask WatchDesiredAsync() => HoldsPlace ? _home.ActorOf(this).WatchDesiredAsync(Name) : ValueTask.CompletedTask;
@@ -261,6 +319,35 @@ internal sealed class DeviceSession : ILiveAccess
     /// <summary>Another session has the place: close without giving it back.</summary>
     internal void TakenOver() => _channel.Close(CloseReason.TakenOver);
 
+    private TelemetryResult TrySendMetered(
+        SendMeter meter, TelemetryProperties properties, in ReadOnlySequence<byte> body, ICommitWaiter? waiter, bool isStored)
+    {
+        if (meter.TryAdmit(body.Length + properties.CountedBytes) is { } failure)
+        {
+            return new TelemetryResult(AppendOutcome.Refused, default, failure);
+        }
+
+        if (meter.IsWaiting)
+        {
+            return Waiting;
+        }
+
+        var result = isStored ? _telemetry.TryAppend(_sender, properties, body, waiter) : Unstored;
+        if (result.Outcome is not AppendOutcome.Full)
+        {
+            meter.Sent();
+        }
+
+        return result;
+    }
+
+    private ValueTask<HubFailure?> StoreAsync(IReadOnlyList<TelemetryItem> items, CancellationToken stopping) =>
+        items.Count == 0 ? default : _telemetry.SendAsync(_sender, items, stopping);
+
+    private async ValueTask<HubFailure?> SendMeteredAsync(
+        SendMeter meter, IReadOnlyList<TelemetryItem> items, IReadOnlyList<TelemetryItem> stored, CancellationToken stopping) =>
+        await meter.PassAsync(items, stopping) ?? await StoreAsync(stored, stopping);
+
     // Null where the message is plain telemetry and nothing stands in its way.
     private TelemetryResult? TryInject(TelemetryProperties properties, in ReadOnlySequence<byte> body)
     {
@@ -273,11 +360,11 @@ internal sealed class DeviceSession : ILiveAccess
                 _faults.Take(Id, _channel, fault, MarkOf(properties, body));
             }
 
-            return new TelemetryResult(AppendOutcome.Taken, BeforeAll, null);
+            return Unstored;
         }
 
         return _faults.FindRefusal(Id) is not { } refusal ? null
-            : isMqtt ? new TelemetryResult(AppendOutcome.Full, default, null)
+            : isMqtt ? Waiting
             : new TelemetryResult(AppendOutcome.Refused, default, refusal);
     }
 

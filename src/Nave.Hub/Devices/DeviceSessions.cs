@@ -1,10 +1,14 @@
+using System.Net;
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Access;
 using Nave.Hub.Faults;
 using Nave.Hub.Heartbeats;
 using Nave.Hub.Methods;
+using Nave.Hub.Quotas;
 using Nave.Hub.Telemetry;
 using Nave.Hub.Twins;
+using Nave.Protocol.Errors;
+using Nave.Protocol.Identities;
 
 namespace Nave.Hub.Devices;
 
@@ -24,6 +28,7 @@ internal sealed partial class DeviceSessions(
     NodeIncarnation node,
     FaultInjection faults,
     HeartbeatIntake heartbeats,
+    SessionLimits limits,
     ILogger<DeviceSessions> logger)
 {
     /// <summary>Raised when a session has taken its place. Handlers return at once and do not throw.</summary>
@@ -36,6 +41,13 @@ internal sealed partial class DeviceSessions(
     public int Count => sessions.Count;
 
     /// <summary>
+    /// Whether an identity that has been admitted may connect now; null when it may. Asked before <see cref="OpenAsync"/>:
+    /// who connects does not wait for a turn (spec/device-mqtt.md 10).
+    /// </summary>
+    public HubFailure? TryConnect(IdentityId id, IPAddress? address) =>
+        limits.Devices.TryConnect(id, address) ?? limits.Hub.Take(Metered.Connects, id).Failure;
+
+    /// <summary>
     /// Opens a session that takes the connection's place; an older one of the same identity is closed as taken over.
     /// </summary>
     /// <returns>The session, or why the grant no longer stands.</returns>
@@ -44,7 +56,7 @@ internal sealed partial class DeviceSessions(
         var identity = request.Grant.Identity!.Value;
         var number = sessions.NextNumber();
         var takeover = await directory.Of(identity).ConnectAsync(node.Id, number, presence.LastEpoch(identity));
-        var session = new DeviceSession(this, telemetry, faults, heartbeats, request, takeover.Current, holdsPlace: true);
+        var session = new DeviceSession(this, telemetry, faults, heartbeats, limits, request, takeover.Current, holdsPlace: true);
         sessions.Add(session);
         session.HeardBy(presence.Connected(identity, takeover.Current, request.Protocol));
         if (takeover.Previous is { } previous && sessions.Find(previous) is { } loser)
@@ -85,7 +97,7 @@ internal sealed partial class DeviceSessions(
 
     /// <summary>A session for one HTTP request: no place, no presence, no watch.</summary>
     public DeviceSession OpenForRequest(SessionRequest request) =>
-        new(this, telemetry, faults, heartbeats, request, default, holdsPlace: false);
+        new(this, telemetry, faults, heartbeats, limits, request, default, holdsPlace: false);
 
     /// <summary>Twins, for reads: they need no turn of the actor.</summary>
     internal TwinStore Twins => twins;

@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Nave.Hub.Commands;
 using Nave.Hub.Heartbeats;
 using Nave.Hub.Methods;
+using Nave.Hub.Quotas;
 using Nave.Hub.Twins;
 using Nave.Protocol.Identities;
 
@@ -12,6 +13,9 @@ internal static class DevicesRegistration
 {
     public static IServiceCollection AddDevices(this IServiceCollection services) => services
         .AddHeartbeatIntake()
+        .AddMeter()
+        .AddSingleton<DeviceLimits>()
+        .AddSingleton<SessionLimits>()
         .AddSingleton<SessionTable>()
         .AddSingleton<DeviceSessions>()
         .AddSingleton<IDeviceDirectory>(provider =>

@@ -22,6 +22,7 @@ using Nave.Hub.Jobs;
 using Nave.Hub.Methods;
 using Nave.Hub.Monitoring;
 using Nave.Hub.Queries;
+using Nave.Hub.Quotas;
 using Nave.Hub.Telemetry;
 using Nave.Hub.Twins;
 using Nave.Protocol.Access;
@@ -62,6 +63,7 @@ internal static class HubComposition
     {
         await services.GetRequiredService<HubSeeding>().RunAsync(options.Seed, stopping);
         await services.GetRequiredService<QueryIndexes>().LoadAsync(stopping);
+        await services.GetRequiredService<QuotaKeeper>().LoadAsync(stopping);
         services.GetRequiredService<WallClockWatch>();
         services.GetRequiredService<DecisionFeeds>();
         services.GetRequiredService<HubGauges>();
@@ -100,6 +102,9 @@ internal static class HubComposition
             ClockSkew = options.Access.ClockSkew,
             AllowExpiredCertificates = options.Access.AllowExpiredCertificates,
             MaxFailuresPerAddress = options.Access.MaxFailuresPerAddress,
+            MaxConnectsPerDevice = options.Access.MaxConnectsPerDevice,
+            MaxConnectsPerAddress = options.Access.MaxConnectsPerAddress,
+            MaxMessagesPerDevice = options.Access.MaxMessagesPerDevice,
             EventHubName = EventHubName,
         });
         services.AddAccess();
@@ -112,6 +117,7 @@ internal static class HubComposition
         services.AddTwins();
         services.AddSingleton(provider => new FaultInjection(
             options.Testing.FaultInjection, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<FaultInjection>>()));
+        services.AddQuotas(options.Quota);
         services.AddSingleton(options.Methods);
         services.AddMethods();
         services.AddSingleton(options.Heartbeats);
@@ -140,6 +146,7 @@ internal static class HubComposition
         services.AddHostedService(provider => provider.GetRequiredService<OperationsMonitor>());
         services.AddSingleton<DecisionFeeds>();
         services.AddSingleton<DecisionEndpoints>();
+        services.AddSingleton<QuotaEndpoints>();
         services.AddSingleton<ConsumerGroupStore>();
         services.AddTransient<OperatorGate>();
     }

@@ -6,6 +6,7 @@ using Nave.Hub.Jobs;
 using Nave.Hub.Methods;
 using Nave.Hub.Monitoring;
 using Nave.Hub.Queries;
+using Nave.Hub.Quotas;
 using Nave.Hub.Twins;
 using Nave.Protocol;
 
@@ -49,6 +50,9 @@ public sealed class HubOptions
 
     /// <summary>How many jobs run and wait.</summary>
     public JobOptions Jobs { get; } = new();
+
+    /// <summary>The service's quota and throttles.</summary>
+    public QuotaOptions Quota { get; } = new();
 
     /// <summary>What is told of operations.</summary>
     public OperationsOptions Operations { get; } = new();
@@ -143,6 +147,15 @@ public sealed class AccessSection
 
     /// <summary>Refused credentials that an address has to its credit; 0 lifts the limit.</summary>
     public int MaxFailuresPerAddress { get; set; } = 600;
+
+    /// <summary>Connects of one device or module in a minute; 0 lifts the limit.</summary>
+    public int MaxConnectsPerDevice { get; set; } = 600;
+
+    /// <summary>Connects from one address in a minute; 0 lifts the limit.</summary>
+    public int MaxConnectsPerAddress { get; set; } = 100_000;
+
+    /// <summary>Messages of one device or module in a second; 0 lifts the limit.</summary>
+    public int MaxMessagesPerDevice { get; set; } = 20_000;
 }
 
 /// <summary>Section <c>Events</c>.</summary>

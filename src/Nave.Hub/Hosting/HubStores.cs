@@ -8,6 +8,7 @@ using Nave.Hub.Events;
 using Nave.Hub.Heartbeats;
 using Nave.Hub.Hosting.Certificates;
 using Nave.Hub.Jobs;
+using Nave.Hub.Quotas;
 using Nave.Hub.Telemetry;
 using Nave.Storage;
 using Nave.Storage.Keys;
@@ -24,7 +25,7 @@ internal sealed class HubStores : IAsyncDisposable
     // In the order in which tables refer to each other.
     private static readonly SchemaPart[] Schema =
         [KeyWrapping.SchemaPart, AccessSchema.Part, RegistrySchema.Part, CommandStore.Schema, ConsumerGroupStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema, JobStore.Schema,
-        HeartbeatStore.Schema, HeartbeatWebhooks.Schema, ConfigurationSchema.Part];
+        HeartbeatStore.Schema, HeartbeatWebhooks.Schema, ConfigurationSchema.Part, QuotaStore.Schema];
 
     private HubStores(DataDirectory data, ILoggerFactory loggers, TelemetryStreams streams)
     {

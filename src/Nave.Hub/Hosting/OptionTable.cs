@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Nave.Hub.Events;
 using Nave.Hub.Methods;
 using Nave.Hub.Monitoring;
+using Nave.Hub.Quotas;
 using static Nave.Hub.Hosting.OptionValue;
 
 namespace Nave.Hub.Hosting;
@@ -50,6 +51,12 @@ public static class OptionTable
             (o, text) => o.Access.AllowExpiredCertificates = Flag(text)),
         new("Access:MaxFailuresPerAddress", null, "600", "Refused credentials an address has to its credit, a sixtieth back each second; 0 lifts it",
             (o, text) => o.Access.MaxFailuresPerAddress = Number(text, 0, int.MaxValue)),
+        new("Access:MaxConnectsPerDevice", null, "600", "Connects of one device or module in a minute; 0 lifts it",
+            (o, text) => o.Access.MaxConnectsPerDevice = Number(text, 0, int.MaxValue)),
+        new("Access:MaxConnectsPerAddress", null, "100000", "Connects from one address in a minute, all devices together; 0 lifts it",
+            (o, text) => o.Access.MaxConnectsPerAddress = Number(text, 0, int.MaxValue)),
+        new("Access:MaxMessagesPerDevice", null, "20000", "Messages of one device or module in a second; what is more waits; 0 lifts it",
+            (o, text) => o.Access.MaxMessagesPerDevice = Number(text, 0, int.MaxValue)),
         new("Events:Partitions", null, "4", "Partitions of the events endpoint, 1 to 32; fixed once data exists",
             (o, text) => o.Events.Partitions = Number(text, 1, 32)),
         new("Events:Retention", null, "1d", "How long events are kept",
@@ -112,6 +119,29 @@ public static class OptionTable
             (o, text) => o.Jobs.MaxWaiting = Number(text, 1, 100_000)),
         new("Jobs:History", null, "30d", "How long an ended job can be asked for",
             (o, text) => o.Jobs.History = Duration(text, TimeSpan.FromHours(1))),
+        new("Quota:Tier", null, "none", "Quota and throttles of a tier of the service: none, F1, S1, S2 or S3",
+            (o, text) => o.Quota.Tier = Choice<QuotaTier>(text)),
+        new("Quota:Units", null, "1", "Units of the tier, 1 to 200; F1 has one", (o, text) => o.Quota.Units = Number(text, 1, 200)),
+        new("Quota:DailyMessages", null, "the tier's", "Messages of a day, in blocks of Quota:BlockBytes; off lifts it",
+            (o, text) => o.Quota.SetDaily(text)),
+        new("Quota:BlockBytes", null, "4096, of F1 512", "What counts as one message; a larger one counts for each block that is begun",
+            (o, text) => o.Quota.BlockBytes = Number(text, 1, 1_048_576)),
+        new("Quota:MaxDelay", null, "10s", "How long what is over its rate is kept waiting; 0s refuses at once",
+            (o, text) => o.Quota.MaxDelay = Duration(text, TimeSpan.Zero)),
+        new("Quota:Backlog", null, "what Quota:MaxDelay holds", "How many of an operation wait before further ones are refused",
+            (o, text) => o.Quota.Backlog = Number(text, 0, 1_000_000)),
+        LimitRow(Metered.Connects, "Devices that connect"),
+        LimitRow(Metered.TelemetrySends, "Device-to-cloud sends"),
+        LimitRow(Metered.CommandSends, "Commands sent"),
+        LimitRow(Metered.CommandReceives, "Commands asked for over HTTPS"),
+        LimitRow(Metered.RegistryOperations, "Identities read and changed"),
+        LimitRow(Metered.TwinReads, "Twins read, by devices and back ends"),
+        LimitRow(Metered.TwinUpdates, "Twins changed, by devices and back ends"),
+        LimitRow(Metered.Methods, "Direct methods, in blocks of 4 KB of payload"),
+        LimitRow(Metered.Queries, "Pages of queries"),
+        LimitRow(Metered.JobOperations, "Jobs created, read, listed and cancelled"),
+        LimitRow(Metered.JobDeviceOperations, "Devices that jobs work on; what is more waits"),
+        LimitRow(Metered.ConfigurationOperations, "Configurations read and changed"),
         new("Log:Format", "--log", "text", "Console log: text or json", (o, text) => o.Log.Format = Choice<ConsoleFormat>(text)),
         new("Log:Level", "--log-level", "information", "Least level shown: trace, debug, information, warning, error",
             (o, text) => o.Log.Level = Choice<LogLevel>(text)),
@@ -150,6 +180,9 @@ public static class OptionTable
 
     /// <summary>Reads a duration as options write it; null when it is none.</summary>
     public static TimeSpan? TryReadDuration(string text) => OptionText.TryDuration(text);
+
+    private static OptionRow LimitRow(Metered operation, string meaning) => new(
+        operation.Option(), null, "the tier's", meaning + ", such as 100/s or 20/min; off lifts it", (o, text) => o.Quota.Set(operation, text));
 
     private static List<string> Paths(string text)
     {

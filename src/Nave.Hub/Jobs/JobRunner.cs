@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Nave.Hub.Devices;
 using Nave.Hub.Methods;
 using Nave.Hub.Queries;
+using Nave.Hub.Quotas;
 using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
@@ -14,7 +15,7 @@ namespace Nave.Hub.Jobs;
 /// crash is.
 /// </summary>
 internal sealed partial class JobRunner(
-    JobStore store, QueryRunner queries, IDeviceDirectory directory, MethodCaller methods, JobOptions options, TimeProvider time, ILogger<JobRunner> logger)
+    JobStore store, QueryRunner queries, IDeviceDirectory directory, MethodCaller methods, HubMeter meter, JobOptions options, TimeProvider time, ILogger<JobRunner> logger)
 {
     private const int PageSize = 500;
 
@@ -134,7 +135,19 @@ internal sealed partial class JobRunner(
 
     private async Task DoAsync(Job job, JobWork work, IdentityId device, CancellationToken stopping)
     {
+        var throttled = await meter.PassPatientlyAsync(Metered.JobDeviceOperations, device, stopping);
         var started = time.GetUtcNow();
+        if (started >= job.Deadline)
+        {
+            return; // It came too late: failed with the rest.
+        }
+
+        if (throttled is not null)
+        {
+            await store.SetOutcomeAsync(job, device, started, Failed(throttled).Outcome, stopping);
+            return;
+        }
+
         var pause = FirstPause;
         for (var attempt = 1; ; attempt++)
         {
@@ -155,6 +168,11 @@ internal sealed partial class JobRunner(
     private async Task<(DeviceOutcome Outcome, bool IsTransient)> UpdateAsync(TwinUpdate update, ETagCondition condition, IdentityId device)
     {
         var changed = await directory.Of(device).ChangeTwinAsync(update, condition);
+        if (changed.Failure is null)
+        {
+            meter.Charge(Metered.JobDeviceOperations, update.Bytes);
+        }
+
         return changed.Failure is { } refused ? Failed(refused) : (new DeviceOutcome(DeviceJobStatus.Completed), false);
     }
 

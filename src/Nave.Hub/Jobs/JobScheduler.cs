@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Nave.Hub.Quotas;
 
 namespace Nave.Hub.Jobs;
 
@@ -8,13 +9,14 @@ namespace Nave.Hub.Jobs;
 /// Starts jobs when their time has come, so many at once, the oldest first; after a restart those first that it
 /// interrupted. With more nodes it runs on one of them, which is the cluster's business.
 /// </summary>
-internal sealed partial class JobScheduler(JobStore store, JobRunner runner, JobOptions options, TimeProvider time, ILogger<JobScheduler> logger)
+internal sealed partial class JobScheduler(JobStore store, JobRunner runner, HubMeter meter, JobOptions options, TimeProvider time, ILogger<JobScheduler> logger)
     : BackgroundService
 {
     private const int TicksBetweenCleanings = 600;
 
     private static readonly TimeSpan Tick = TimeSpan.FromSeconds(1);
 
+    private readonly int _maxActive = Math.Min(options.MaxActive, meter.Plan.MaxActiveJobs ?? int.MaxValue);
     private readonly ConcurrentDictionary<string, RunningJob> _running = new();
     private readonly AsyncSignal _wake = new();
 
@@ -85,15 +87,15 @@ internal sealed partial class JobScheduler(JobStore store, JobRunner runner, Job
 
     private async Task StartDueAsync(CancellationToken stopping)
     {
-        if (_running.Count >= options.MaxActive)
+        if (_running.Count >= _maxActive)
         {
             return;
         }
 
         // Among the first so many are those that run.
-        foreach (var job in await store.ListDueAsync(options.MaxActive + _running.Count, stopping))
+        foreach (var job in await store.ListDueAsync(_maxActive + _running.Count, stopping))
         {
-            if (_running.Count >= options.MaxActive)
+            if (_running.Count >= _maxActive)
             {
                 return;
             }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Microsoft.Extensions.Hosting;
 using Nave.Hub.Devices;
 using Nave.Hub.Monitoring;
+using Nave.Hub.Quotas;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 
@@ -19,6 +20,7 @@ internal sealed class MethodCaller(
     MethodOptions options,
     NodeIncarnation node,
     HubMetrics metrics,
+    HubMeter meter,
     TimeProvider time,
     IHostApplicationLifetime lifetime)
 {
@@ -49,7 +51,15 @@ internal sealed class MethodCaller(
             return id.IsModule ? HubFailures.ModuleNotFound : HubFailures.DeviceNotFound;
         }
 
-        // 3. A place among those that wait.
+        // 3. Its turn: limited by blocks of 4 KB (spec/messaging-semantics.md 3.2).
+        if (await meter.PassAsync(Metered.Methods, id, stopping, cost: meter.UnitsOf(request.Payload.Length)) is { } throttled)
+        {
+            return throttled;
+        }
+
+        meter.Charge(Metered.Methods, request.Payload.Length);
+
+        // 4. A place among those that wait.
         if (!calls.Open(id, request.Payload.Length).TryGet(out var call, out var failure))
         {
             return failure;
@@ -87,13 +97,13 @@ internal sealed class MethodCaller(
         SessionName? gone = null;
         while (true)
         {
-            // 4. A session that takes methods, now or within the connect timeout.
+            // 5. A session that takes methods, now or within the connect timeout.
             if (await FindSessionAsync(call, gone, request.ConnectTimeout - time.GetElapsedTime(begun), ending) is not { } session)
             {
                 return HubFailures.DeviceNotOnline.Saying("Timed out waiting for device to connect.");
             }
 
-            // 5. Its word.
+            // 6. Its word.
             var left = request.ConnectTimeout + request.ResponseTimeout - AnswerMargin - time.GetElapsedTime(begun);
             var outcome = await AskAsync(call, session, request, left < request.ResponseTimeout ? left : request.ResponseTimeout, ending);
             switch (outcome?.Kind)
@@ -101,6 +111,7 @@ internal sealed class MethodCaller(
                 case null:
                     return HubFailures.GatewayTimeout.Saying("Timed out waiting for the response from device.");
                 case MethodOutcomeKind.Answered:
+                    meter.Charge(Metered.Methods, outcome.Value.Payload.Length);
                     return ReadAnswer(outcome.Value);
                 case MethodOutcomeKind.Lost:
                     return HubFailures.DeviceConnectionClosed;

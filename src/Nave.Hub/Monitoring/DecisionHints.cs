@@ -26,6 +26,8 @@ internal static class DecisionHints
             _ when detail.StartsWith("The client id", StringComparison.Ordinal) => "the client id is the device id, or {deviceId}/{moduleId}",
             _ when detail.StartsWith("The host in the user name", StringComparison.Ordinal) => "connect to one of the hub's names, or add this one: nave up --host",
             _ when detail.StartsWith("neither a token", StringComparison.Ordinal) => "give the device a key, a token or a certificate",
+            HubErrorCode.IotHubQuotaExceeded or HubErrorCode.ThrottlingException or HubErrorCode.ThrottlingBacklogTimeout => "nave quota show; raise the option that is named, or Quota:Units",
+            HubErrorCode.DeviceThrottlingLimitExceeded => $"find out what {name} is doing; raise the option that is named if it is right",
             HubErrorCode.DeviceMaximumQueueDepthExceeded => $"nave c2d purge {name}, or wait until the device takes what is queued",
             _ => null,
         };

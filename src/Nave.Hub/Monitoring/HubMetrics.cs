@@ -94,6 +94,10 @@ internal sealed class HubMetrics : IDisposable
     /// <summary>A counter whose value is kept elsewhere.</summary>
     public void ObserveCounter(string name, string help, Func<long> value) => _meter.CreateObservableCounter(name, value, null, help);
 
+    /// <summary>A counter with several series whose values are kept elsewhere.</summary>
+    public void ObserveCounter(string name, string help, Func<IEnumerable<Measurement<long>>> values) =>
+        _meter.CreateObservableCounter(name, values, null, help);
+
     /// <summary>A gauge whose value is kept elsewhere.</summary>
     public void ObserveGauge(string name, string help, Func<long> value) => _meter.CreateObservableGauge(name, value, null, help);
 

@@ -15,6 +15,9 @@ internal sealed record TwinUpdate(SectionChange? Tags = null, SectionChange? Des
     /// <summary>What configurations note in the twin, shown and queried as <c>configurations</c>; never from a request.</summary>
     public SectionChange? Configurations { get; init; }
 
+    /// <summary>The size of what was said.</summary>
+    public long Bytes => (Tags?.Json.Length ?? 0) + (Desired?.Json.Length ?? 0);
+
     /// <summary>Reads the body of a PATCH or PUT, or an item of a bulk request. What the hub itself writes is looked over.</summary>
     public static Outcome<TwinUpdate> Read(JsonElement body, bool isReplace)
     {

@@ -16,6 +16,9 @@ public sealed record HubFailure(HubErrorCode Code, int HttpStatus, string AmqpCo
     /// <summary>What the operator is told beyond <see cref="Message"/>; goes to logs and monitoring, never to the peer.</summary>
     public string? Detail { get; init; }
 
+    /// <summary>When it is worth trying again, where that is known: <c>Retry-After</c> over HTTP.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
     /// <summary>The same failure in other words for the peer.</summary>
     public HubFailure Saying(string message) => this with { Message = message.Replace(';', ',') };
 

@@ -135,6 +135,14 @@ public static class HubFailures
     public static readonly HubFailure Throttled = Of(
         HubErrorCode.ThrottlingException, "com.microsoft:device-container-throttled", ConnackCode.ServerUnavailable, "Too many requests.");
 
+    /// <summary>Over a rate, and its turn would come later than may be waited for.</summary>
+    public static readonly HubFailure ThrottledTooLong = Of(
+        HubErrorCode.ThrottlingBacklogTimeout, "com.microsoft:device-container-throttled", ConnackCode.ServerUnavailable, "Too many requests wait.");
+
+    /// <summary>Over a limit of one device or address.</summary>
+    public static readonly HubFailure DeviceThrottled = Of(
+        HubErrorCode.DeviceThrottlingLimitExceeded, "com.microsoft:device-container-throttled", ConnackCode.ServerUnavailable, "Too many requests of this device.");
+
     /// <summary>We broke a promise; the log says which.</summary>
     public static readonly HubFailure ServerError = Of(
         HubErrorCode.ServerError, "amqp:internal-error", ConnackCode.ServerUnavailable, "The hub failed to process the request.");

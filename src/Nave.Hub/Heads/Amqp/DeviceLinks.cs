@@ -137,7 +137,12 @@ internal sealed partial class DeviceLinks(
 
     private async ValueTask<Outcome<ConnectedDevice>> OpenAsync(LinkRequest request, AccessGrant grant, ConnectionDevices devices)
     {
-        var device = new ConnectedDevice(grant.Identity!.Value, devices, time, logger);
+        if (sessions.TryConnect(grant.Identity!.Value, request.Connection.Peer.Address) is { } throttled)
+        {
+            return throttled;
+        }
+
+        var device = new ConnectedDevice(grant.Identity.Value, devices, time, logger);
         var protocol = request.Connection.Peer.IsWebSocket ? DeviceProtocol.AmqpWs : DeviceProtocol.Amqp;
         var model = request.Property("com.microsoft:model-id") as string;
         var (session, refused) = await sessions.OpenAsync(new SessionRequest(grant, protocol, device, model), devices.Closed);

@@ -109,6 +109,13 @@ internal sealed class TelemetryLink(LinkRequest request, ConnectedDevice device,
     private bool TryAppend(
         Message message, TelemetryItem[] items, int mark, int next, LogPosition last, out (int Next, LogPosition Last) waiting)
     {
+        if (next == 0 && device.Session!.TryAdmit(items) is { } throttled)
+        {
+            waiting = default;
+            Answer(message, throttled);
+            return true;
+        }
+
         for (; next < items.Length; next++)
         {
             var result = device.Session!.TrySendTelemetry(items[next].Properties, items[next].Body, devices.Acks);

@@ -4,6 +4,7 @@ using Amqp.Framing;
 using Amqp.Types;
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Faults;
+using Nave.Hub.Quotas;
 using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
 
@@ -120,7 +121,7 @@ internal sealed partial class TwinLinks(ConnectedDevice device, TimeProvider tim
 
     private void OnRequest(RequestsLink link, Message message)
     {
-        var request = Read(link, (RawMessage)message);
+        var request = Read(link, (RawMessage)message) with { ReceivedAt = time.GetTimestamp() };
         request.Link.Took(message);
         if (request.CorrelationId is null || !_waiting.Writer.TryWrite(request))
         {
@@ -173,9 +174,18 @@ internal sealed partial class TwinLinks(ConnectedDevice device, TimeProvider tim
         switch (request.Operation.ToUpperInvariant(), request.Resource)
         {
             case ("GET", "" or "/"):
-                await GetAsync(request);
+                if (await PassAsync(request, Metered.TwinReads))
+                {
+                    await GetAsync(request);
+                }
+
                 break;
             case ("PATCH", Reported):
+                if (!await PassAsync(request, Metered.TwinUpdates))
+                {
+                    break;
+                }
+
                 var outcome = await device.Session!.PatchReportedAsync(request.Body);
                 if (outcome.Failure is { } failure)
                 {
@@ -200,6 +210,17 @@ internal sealed partial class TwinLinks(ConnectedDevice device, TimeProvider tim
                     $"A twin request is GET, PATCH of {Reported}, or PUT or DELETE of {Desired}."));
                 break;
         }
+    }
+
+    private async ValueTask<bool> PassAsync(Request request, Metered operation)
+    {
+        var failure = await device.Session!.PassAsync(operation, CancellationToken.None, time.GetElapsedTime(request.ReceivedAt));
+        if (failure is not null)
+        {
+            Refuse(request, failure);
+        }
+
+        return failure is null;
     }
 
     private async ValueTask GetAsync(Request request)
@@ -266,7 +287,10 @@ internal sealed partial class TwinLinks(ConnectedDevice device, TimeProvider tim
         void Accept();
     }
 
-    private sealed record Request(RequestsLink Link, object? CorrelationId, string Operation, string Resource, byte[] Body);
+    private sealed record Request(RequestsLink Link, object? CorrelationId, string Operation, string Resource, byte[] Body)
+    {
+        public long ReceivedAt { get; init; }
+    }
 
     /// <summary>Requests from the device. Credit counts what has no answer.</summary>
     private sealed class RequestsLink(LinkRequest request, TwinLinks owner) : ITwinLink

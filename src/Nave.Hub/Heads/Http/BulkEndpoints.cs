@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Nave.Hub.Devices;
+using Nave.Hub.Quotas;
 using Nave.Protocol;
 using Nave.Protocol.Access;
 using Nave.Protocol.Errors;
@@ -14,7 +15,7 @@ internal sealed class BulkEndpoints(DeviceRegistry registry, Presence presence, 
 
     public void Map(ServiceRoutes routes)
     {
-        routes.Map(HttpMethods.Post, "/devices", AccessRights.RegistryWrite, PostAsync);
+        routes.Map(HttpMethods.Post, "/devices", AccessRights.RegistryWrite, Metered.RegistryOperations, PostAsync);
         routes.Map(HttpMethods.Get, "/statistics/devices", AccessRights.RegistryRead, CountDevicesAsync);
         routes.Map(HttpMethods.Get, "/statistics/service", AccessRights.ServiceConnect, CountConnectedAsync);
     }

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Nave.Hub.Configurations;
 using Nave.Hub.Devices;
+using Nave.Hub.Quotas;
 using Nave.Hub.Twins;
 using Nave.Protocol;
 using Nave.Protocol.Access;
@@ -18,12 +19,12 @@ internal sealed class ConfigurationEndpoints(ConfigurationRegistry registry, Con
 
     public void Map(ServiceRoutes routes)
     {
-        routes.Map(HttpMethods.Get, "/configurations", AccessRights.RegistryRead, ListAsync);
-        routes.Map(HttpMethods.Post, "/configurations/testQueries", AccessRights.RegistryRead, TestAsync);
-        routes.Map(HttpMethods.Get, "/configurations/{configurationId}", AccessRights.RegistryRead, GetAsync);
-        routes.Map(HttpMethods.Put, "/configurations/{configurationId}", AccessRights.RegistryWrite, PutAsync);
-        routes.Map(HttpMethods.Delete, "/configurations/{configurationId}", AccessRights.RegistryWrite, DeleteAsync);
-        routes.Map(HttpMethods.Post, "/devices/{id}/applyConfigurationContent", AccessRights.RegistryWrite, ApplyAsync);
+        routes.Map(HttpMethods.Get, "/configurations", AccessRights.RegistryRead, Metered.ConfigurationOperations, ListAsync);
+        routes.Map(HttpMethods.Post, "/configurations/testQueries", AccessRights.RegistryRead, Metered.ConfigurationOperations, TestAsync);
+        routes.Map(HttpMethods.Get, "/configurations/{configurationId}", AccessRights.RegistryRead, Metered.ConfigurationOperations, GetAsync);
+        routes.Map(HttpMethods.Put, "/configurations/{configurationId}", AccessRights.RegistryWrite, Metered.ConfigurationOperations, PutAsync);
+        routes.Map(HttpMethods.Delete, "/configurations/{configurationId}", AccessRights.RegistryWrite, Metered.ConfigurationOperations, DeleteAsync);
+        routes.Map(HttpMethods.Post, "/devices/{id}/applyConfigurationContent", AccessRights.RegistryWrite, Metered.ConfigurationOperations, ApplyAsync);
     }
 
     private async ValueTask<ServiceAnswer> ListAsync(ServiceCall call)

@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
+using Nave.Hub.Quotas;
 using Nave.Protocol;
 using Nave.Protocol.Access;
 using Nave.Protocol.Errors;
@@ -17,14 +18,14 @@ internal sealed class DeviceEndpoints(DeviceRegistry registry, Presence presence
 
     public void Map(ServiceRoutes routes)
     {
-        routes.Map(HttpMethods.Get, "/devices", AccessRights.RegistryRead, ListAsync);
-        routes.Map(HttpMethods.Get, "/devices/{id}", AccessRights.RegistryRead, GetAsync);
-        routes.Map(HttpMethods.Put, "/devices/{id}", AccessRights.RegistryWrite, PutAsync);
-        routes.Map(HttpMethods.Delete, "/devices/{id}", AccessRights.RegistryWrite, DeleteAsync);
-        routes.Map(HttpMethods.Get, "/devices/{id}/modules", AccessRights.RegistryRead, ListModulesAsync);
-        routes.Map(HttpMethods.Get, "/devices/{id}/modules/{moduleId}", AccessRights.RegistryRead, GetAsync);
-        routes.Map(HttpMethods.Put, "/devices/{id}/modules/{moduleId}", AccessRights.RegistryWrite, PutAsync);
-        routes.Map(HttpMethods.Delete, "/devices/{id}/modules/{moduleId}", AccessRights.RegistryWrite, DeleteAsync);
+        routes.Map(HttpMethods.Get, "/devices", AccessRights.RegistryRead, Metered.RegistryOperations, ListAsync);
+        routes.Map(HttpMethods.Get, "/devices/{id}", AccessRights.RegistryRead, Metered.RegistryOperations, GetAsync);
+        routes.Map(HttpMethods.Put, "/devices/{id}", AccessRights.RegistryWrite, Metered.RegistryOperations, PutAsync);
+        routes.Map(HttpMethods.Delete, "/devices/{id}", AccessRights.RegistryWrite, Metered.RegistryOperations, DeleteAsync);
+        routes.Map(HttpMethods.Get, "/devices/{id}/modules", AccessRights.RegistryRead, Metered.RegistryOperations, ListModulesAsync);
+        routes.Map(HttpMethods.Get, "/devices/{id}/modules/{moduleId}", AccessRights.RegistryRead, Metered.RegistryOperations, GetAsync);
+        routes.Map(HttpMethods.Put, "/devices/{id}/modules/{moduleId}", AccessRights.RegistryWrite, Metered.RegistryOperations, PutAsync);
+        routes.Map(HttpMethods.Delete, "/devices/{id}/modules/{moduleId}", AccessRights.RegistryWrite, Metered.RegistryOperations, DeleteAsync);
     }
 
     private async ValueTask<ServiceAnswer> ListAsync(ServiceCall call)

@@ -3,6 +3,7 @@ using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
+using Nave.Hub.Quotas;
 using Nave.Hub.Telemetry;
 using Nave.Protocol;
 using Nave.Protocol.Errors;
@@ -63,7 +64,8 @@ internal static class DeviceMessageEndpoints
         var seconds = int.TryParse(asked, NumberStyles.None, CultureInfo.InvariantCulture, out var wanted)
             ? Math.Clamp(wanted, MinLockSeconds, MaxLockSeconds)
             : DefaultLockSeconds;
-        return await session.ReceiveCommandAsync(TimeSpan.FromSeconds(seconds)) is { } delivery
+        return await session.PassAsync(Metered.CommandReceives, call.Stopping) is { } throttled ? throttled
+            : await session.ReceiveCommandAsync(TimeSpan.FromSeconds(seconds)) is { } delivery
             ? new CommandAnswer(delivery)
             : ServiceAnswer.NoContent;
     }

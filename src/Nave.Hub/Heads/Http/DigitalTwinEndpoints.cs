@@ -7,6 +7,7 @@ using Microsoft.Net.Http.Headers;
 using Nave.Hub.Devices;
 using Nave.Hub.DigitalTwins;
 using Nave.Hub.Methods;
+using Nave.Hub.Quotas;
 using Nave.Hub.Twins;
 using Nave.Protocol.Access;
 using Nave.Protocol.Errors;
@@ -27,8 +28,8 @@ internal sealed class DigitalTwinEndpoints(TwinStore twins, IDeviceDirectory dir
 
     public void Map(ServiceRoutes routes)
     {
-        routes.Map(HttpMethods.Get, "/digitaltwins/{id}", AccessRights.ServiceConnect, GetAsync);
-        routes.Map(HttpMethods.Patch, "/digitaltwins/{id}", AccessRights.ServiceConnect, PatchAsync);
+        routes.Map(HttpMethods.Get, "/digitaltwins/{id}", AccessRights.ServiceConnect, Metered.TwinReads, GetAsync);
+        routes.Map(HttpMethods.Patch, "/digitaltwins/{id}", AccessRights.ServiceConnect, Metered.TwinUpdates, PatchAsync);
         routes.Map(HttpMethods.Post, "/digitaltwins/{id}/commands/{command}", AccessRights.ServiceConnect, InvokeAsync);
         routes.Map(HttpMethods.Post, "/digitaltwins/{id}/components/{component}/commands/{command}", AccessRights.ServiceConnect, InvokeAsync);
     }
@@ -146,6 +147,8 @@ internal sealed class DigitalTwinEndpoints(TwinStore twins, IDeviceDirectory dir
 
     private sealed class ChangedAnswer(IdentityId id, string etag) : ServiceAnswer
     {
+        public override long? Bytes => 0;
+
         public override Task WriteAsync(HttpContext context, TimeProvider time)
         {
             context.Response.StatusCode = StatusCodes.Status202Accepted;

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Nave.Hub.Jobs;
+using Nave.Hub.Quotas;
 using Nave.Protocol.Access;
 using Nave.Protocol.Errors;
 
@@ -20,10 +21,10 @@ internal sealed class JobEndpoints(JobStore store, JobScheduler scheduler, JobOp
 
     public void Map(ServiceRoutes routes)
     {
-        routes.Map(HttpMethods.Get, "/jobs/v2/query", AccessRights.ServiceConnect, ListAsync);
-        routes.Map(HttpMethods.Get, "/jobs/v2/{jobId}", AccessRights.ServiceConnect, GetAsync);
-        routes.Map(HttpMethods.Put, "/jobs/v2/{jobId}", AccessRights.ServiceConnect, CreateAsync);
-        routes.Map(HttpMethods.Post, "/jobs/v2/{jobId}/cancel", AccessRights.ServiceConnect, CancelAsync);
+        routes.Map(HttpMethods.Get, "/jobs/v2/query", AccessRights.ServiceConnect, Metered.JobOperations, ListAsync);
+        routes.Map(HttpMethods.Get, "/jobs/v2/{jobId}", AccessRights.ServiceConnect, Metered.JobOperations, GetAsync);
+        routes.Map(HttpMethods.Put, "/jobs/v2/{jobId}", AccessRights.ServiceConnect, Metered.JobOperations, CreateAsync);
+        routes.Map(HttpMethods.Post, "/jobs/v2/{jobId}/cancel", AccessRights.ServiceConnect, Metered.JobOperations, CancelAsync);
     }
 
     private async ValueTask<ServiceAnswer> CreateAsync(ServiceCall call)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Nave.Hub.Queries;
+using Nave.Hub.Quotas;
 using Nave.Protocol.Access;
 using Nave.Protocol.Errors;
 
@@ -12,7 +13,7 @@ internal sealed class QueryEndpoints(QueryRunner runner)
     // 8192 characters, each up to six bytes long as \uXXXX.
     private const int MaxBodyBytes = 64 * 1024;
 
-    public void Map(ServiceRoutes routes) => routes.Map(HttpMethods.Post, "/devices/query", AccessRights.ServiceConnect, QueryAsync);
+    public void Map(ServiceRoutes routes) => routes.Map(HttpMethods.Post, "/devices/query", AccessRights.ServiceConnect, Metered.Queries, QueryAsync);
 
     /// <summary>How many rows the request asks for; more than the most is the most.</summary>
     internal static bool TryReadPageSize(ServiceCall call, out int size)
@@ -54,6 +55,8 @@ internal sealed record QueryRequest(string? Query);
 /// <summary>A page of rows: an array, with what it is and where it goes on in headers (spec/service-rest.md 8).</summary>
 internal sealed class PageAnswer(QueryPage page) : ServiceAnswer
 {
+    public override long? Bytes => page.Rows.Sum(row => (long)row.Length);
+
     public override async Task WriteAsync(HttpContext context, TimeProvider time)
     {
         var response = context.Response;

@@ -25,6 +25,9 @@ internal abstract class ServiceAnswer
     public static ServiceAnswer WrittenJson(byte[] json, int status = StatusCodes.Status200OK, string? etag = null) =>
         new WrittenJsonAnswer(json, status, etag);
 
+    /// <summary>The size of the document it brings, where it is one that costs units of the day; null elsewhere.</summary>
+    public virtual long? Bytes => null;
+
     /// <summary>Writes status, headers and body.</summary>
     public abstract Task WriteAsync(HttpContext context, TimeProvider time);
 
@@ -47,6 +50,8 @@ internal abstract class ServiceAnswer
 
     private sealed class WrittenJsonAnswer(byte[] body, int status, string? etag) : ServiceAnswer
     {
+        public override long? Bytes => body.Length;
+
         public override async Task WriteAsync(HttpContext context, TimeProvider time)
         {
             var response = context.Response;
@@ -67,9 +72,18 @@ internal abstract class ServiceAnswer
     {
         private const int TrackingBytes = 16;
 
+        // Where nothing better is known.
+        private const double SecondsUntilRetry = 5;
+
         public override Task WriteAsync(HttpContext context, TimeProvider time)
         {
             context.Response.Headers["iothub-errorcode"] = failure.Code.ToString();
+            if (failure.HttpStatus is StatusCodes.Status429TooManyRequests)
+            {
+                var seconds = Math.Max(1, Math.Ceiling(failure.RetryAfter?.TotalSeconds ?? SecondsUntilRetry));
+                context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+            }
+
             var tracking = RandomNumberGenerator.GetHexString(2 * TrackingBytes, lowercase: true);
             var stamp = time.GetUtcNow().ToString("MM/dd/yyyy HH:mm:ss", CultureInfo.InvariantCulture);
             var document = new FailureDocument(

@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Access;
 using Nave.Hub.Devices;
+using Nave.Hub.Quotas;
 
 namespace Nave.Hub.Heads.Http;
 
@@ -34,6 +35,7 @@ internal static class ServiceApi
         var routes = new ServiceRoutes(
             endpoints,
             services.GetRequiredService<AccessControl>(),
+            services.GetRequiredService<HubMeter>(),
             services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILogger<ServiceRoutes>>());
         services.GetRequiredService<DeviceEndpoints>().Map(routes);

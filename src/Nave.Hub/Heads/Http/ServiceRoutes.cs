@@ -4,8 +4,10 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
 using Microsoft.Net.Http.Headers;
 using Nave.Hub.Access;
+using Nave.Hub.Quotas;
 using Nave.Protocol.Access;
 using Nave.Protocol.Errors;
+using Nave.Protocol.Identities;
 
 namespace Nave.Hub.Heads.Http;
 
@@ -17,11 +19,16 @@ internal delegate ValueTask<ServiceAnswer> ServiceHandler(ServiceCall call);
 /// the api-version, the credential, the right, the handler, the answer. Plain request delegates: reflection over forty
 /// handlers would cost the start-up a tenth of a second.
 /// </summary>
-internal sealed partial class ServiceRoutes(IEndpointRouteBuilder endpoints, AccessControl access, TimeProvider time, ILogger<ServiceRoutes> logger)
+internal sealed partial class ServiceRoutes(
+    IEndpointRouteBuilder endpoints, AccessControl access, HubMeter meter, TimeProvider time, ILogger<ServiceRoutes> logger)
 {
     /// <summary>Maps a route for whoever has the right.</summary>
     public void Map(string verb, string pattern, AccessRights right, ServiceHandler handler) => MapChecked(
         verb, pattern, async call => await CheckAsync(call.Context, right) is { } refusal ? refusal : await handler(call));
+
+    /// <summary>Maps a route for whoever has the right, when it is the turn of that operation.</summary>
+    public void Map(string verb, string pattern, AccessRights right, Metered operation, ServiceHandler handler) =>
+        Map(verb, pattern, right, call => RunMeteredAsync(call, operation, handler));
 
     /// <summary>Maps a route whose handler checks the credential itself; the api-version and the answer are seen to here.</summary>
     public void MapChecked(string verb, string pattern, ServiceHandler handler) =>
@@ -62,6 +69,29 @@ internal sealed partial class ServiceRoutes(IEndpointRouteBuilder endpoints, Acc
                 await WriteAsync(context, e is IOException ? HubFailures.Unavailable : HubFailures.ServerError);
             }
         }
+    }
+
+    private async ValueTask<ServiceAnswer> RunMeteredAsync(ServiceCall call, Metered operation, ServiceHandler handler)
+    {
+        if (!meter.IsOn)
+        {
+            return await handler(call);
+        }
+
+        var id = call.TryReadIdentity(out var named, out _) ? named : (IdentityId?)null;
+        if (await meter.PassAsync(operation, id, call.Stopping) is { } refusal)
+        {
+            return refusal;
+        }
+
+        // What is read costs what it is, what is changed what was sent (spec/messaging-semantics.md 3.1).
+        var answer = await handler(call);
+        if (answer.Bytes is { } bytes && operation.IsRefusedWithoutUnits())
+        {
+            meter.Charge(operation, operation is Metered.TwinUpdates ? call.Context.Request.ContentLength ?? bytes : bytes);
+        }
+
+        return answer;
     }
 
     private async ValueTask<HubFailure?> CheckAsync(HttpContext context, AccessRights right)

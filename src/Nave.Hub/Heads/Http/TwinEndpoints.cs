@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Nave.Hub.Devices;
+using Nave.Hub.Quotas;
 using Nave.Hub.Twins;
 using Nave.Protocol.Access;
 using Nave.Protocol.Errors;
@@ -16,9 +17,9 @@ internal sealed class TwinEndpoints(TwinStore twins, IDeviceDirectory directory)
     {
         foreach (var twin in new[] { "/twins/{id}", "/twins/{id}/modules/{moduleId}" })
         {
-            routes.Map(HttpMethods.Get, twin, AccessRights.ServiceConnect, GetAsync);
-            routes.Map(HttpMethods.Patch, twin, AccessRights.ServiceConnect, call => ChangeAsync(call, isReplace: false));
-            routes.Map(HttpMethods.Put, twin, AccessRights.ServiceConnect, call => ChangeAsync(call, isReplace: true));
+            routes.Map(HttpMethods.Get, twin, AccessRights.ServiceConnect, Metered.TwinReads, GetAsync);
+            routes.Map(HttpMethods.Patch, twin, AccessRights.ServiceConnect, Metered.TwinUpdates, call => ChangeAsync(call, isReplace: false));
+            routes.Map(HttpMethods.Put, twin, AccessRights.ServiceConnect, Metered.TwinUpdates, call => ChangeAsync(call, isReplace: true));
         }
     }
 

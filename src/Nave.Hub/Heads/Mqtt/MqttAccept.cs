@@ -142,6 +142,11 @@ internal sealed class MqttAccept(
             return Refused(failure);
         }
 
+        if (sessions.TryConnect(id, peer.Address) is { } throttled)
+        {
+            return new AcceptOutcome(null, CloseReason.Throttled, throttled);
+        }
+
         // 7. The place.
         var request = new SessionRequest(grant, peer.Protocol, transport.Channel, userName.ModelId);
         var (session, refused) = await sessions.OpenAsync(request, CancellationToken.None); // Not half: the place is taken or not.

@@ -209,8 +209,12 @@ internal sealed class MqttConnection(
                 return false;
             case AppendOutcome.Refused:
                 var failure = result.Failure ?? HubFailures.Unavailable;
-                reason = Refuse(
-                    failure, failure.Code is HubErrorCode.ServiceUnavailable ? CloseReason.LogUnavailable : CloseReason.Refused);
+                reason = Refuse(failure, failure.HttpStatus switch
+                {
+                    429 => CloseReason.Throttled, // spec/device-mqtt.md 10: nothing less can say it.
+                    503 => CloseReason.LogUnavailable,
+                    _ => CloseReason.Refused,
+                });
                 return true;
         }
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Threading.Channels;
 using Nave.Hub.Devices;
+using Nave.Hub.Quotas;
 using Nave.Hub.Twins;
 using Nave.Mqtt;
 using Nave.Protocol;
@@ -53,7 +54,7 @@ internal sealed class MqttTwins(
             ticket = acknowledgements.AddPending(publish.PacketId, receivedAt);
         }
 
-        var request = new Request(intent.RequestId.ToArray(), isPatch, payload, intent.ExpectedVersion, ticket);
+        var request = new Request(intent.RequestId.ToArray(), isPatch, payload, intent.ExpectedVersion, ticket, receivedAt);
         if (_requests is null)
         {
             _requests = Channel.CreateBounded<Request>(new BoundedChannelOptions(MaxWaiting) { SingleReader = true, SingleWriter = true });
@@ -150,7 +151,17 @@ internal sealed class MqttTwins(
         {
             await foreach (var request in requests.ReadAllAsync(CancellationToken.None))
             {
-                await (request.IsPatch ? PatchAsync(request) : GetAsync(request));
+                var operation = request.IsPatch ? Metered.TwinUpdates : Metered.TwinReads;
+                if (await session.PassAsync(operation, CancellationToken.None, time.GetElapsedTime(request.ReceivedAt)) is { } throttled)
+                {
+                    Refuse(request, throttled);
+                    Acknowledge(request);
+                }
+                else
+                {
+                    await (request.IsPatch ? PatchAsync(request) : GetAsync(request));
+                }
+
                 _writer.Flush();
             }
         }
@@ -233,5 +244,5 @@ internal sealed class MqttTwins(
         }
     }
 
-    private sealed record Request(byte[] Id, bool IsPatch, byte[]? Patch, long? ExpectedVersion, long? Ticket);
+    private sealed record Request(byte[] Id, bool IsPatch, byte[]? Patch, long? ExpectedVersion, long? Ticket, long ReceivedAt);
 }

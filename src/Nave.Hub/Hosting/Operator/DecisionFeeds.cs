@@ -6,6 +6,7 @@ using Nave.Hub.Devices;
 using Nave.Hub.Heads.Mqtt;
 using Nave.Hub.Heartbeats;
 using Nave.Hub.Monitoring;
+using Nave.Hub.Quotas;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 
@@ -23,7 +24,7 @@ internal sealed class DecisionFeeds
 
     public DecisionFeeds(
         DecisionLog log, HeartbeatTable heartbeats, AccessControl access, DeviceSessions sessions, MqttSignals mqtt, TlsHandshakes handshakes, CommandSender commands,
-        OperationsMonitor operations)
+        OperationsMonitor operations, HubMeter meter, DeviceLimits limits)
     {
         _log = log;
         _heartbeats = heartbeats;
@@ -34,6 +35,8 @@ internal sealed class DecisionFeeds
         mqtt.Unreadable += OnUnreadable;
         handshakes.HasFailed += OnHandshakeFailed;
         commands.HasRefused += OnCommandRefused;
+        meter.Refused += OnThrottled;
+        limits.Refused += OnDeviceThrottled;
     }
 
     private void OnDecided(AccessDecision decision)
@@ -91,6 +94,29 @@ internal sealed class DecisionFeeds
     {
         _operations.CommandRefused(id.Device.Value, failure);
         Refuse(id.ToString(), null, failure, null);
+    }
+
+    private void OnThrottled(Metered operation, IdentityId? id, HubFailure failure)
+    {
+        Refuse(id?.ToString(), null, failure, null);
+        switch (operation)
+        {
+            case Metered.Connects:
+                _operations.ConnectRefused(id?.Device.Value, null, failure);
+                break;
+            case Metered.CommandSends when id is { } target:
+                _operations.CommandRefused(target.Device.Value, failure);
+                break;
+        }
+    }
+
+    private void OnDeviceThrottled(IdentityId id, IPAddress? address, HubFailure failure)
+    {
+        Refuse(id.ToString(), address, failure, null);
+        if (address is not null)
+        {
+            _operations.ConnectRefused(id.Device.Value, null, failure);
+        }
     }
 
     private void Refuse(string? device, IPAddress? peer, HubFailure failure, string? protocol) => _log.Add(

@@ -16,5 +16,6 @@ internal static class OperatorEndpoints
         endpoints.ServiceProvider.GetRequiredService<ConsumerGroupEndpoints>().Map(root);
         endpoints.ServiceProvider.GetRequiredService<HeartbeatEndpoints>().Map(root);
         endpoints.ServiceProvider.GetRequiredService<DecisionEndpoints>().Map(root);
+        endpoints.ServiceProvider.GetRequiredService<QuotaEndpoints>().Map(root);
     }
 }

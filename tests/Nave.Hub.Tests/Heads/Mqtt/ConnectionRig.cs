@@ -6,6 +6,7 @@ using Nave.Hub.Faults;
 using Nave.Hub.Heads.Mqtt;
 using Nave.Hub.Heartbeats;
 using Nave.Hub.Monitoring;
+using Nave.Hub.Quotas;
 using Nave.Hub.Telemetry;
 using Nave.Hub.Tests.Harness;
 using Nave.Protocol.Access;
@@ -53,7 +54,8 @@ internal sealed class ConnectionRig : IDisposable
 
         // A session without a place: what only a place needs is not reached.
         var session = new DeviceSession(
-            null!, telemetry, _faults, new HeartbeatIntake(new HeartbeatTable(), new HeartbeatOptions(), Time), new SessionRequest(grant, DeviceProtocol.Mqtt, Channel), default, holdsPlace: false);
+            null!, telemetry, _faults, new HeartbeatIntake(new HeartbeatTable(), new HeartbeatOptions(), Time),
+            new SessionLimits(new DeviceLimits(new AccessOptions(), Time), new HubMeter(new QuotaPlan(new QuotaOptions()), Time), Time), new SessionRequest(grant, DeviceProtocol.Mqtt, Channel), default, holdsPlace: false);
         var topics = new MqttTopics(id);
         var subscriptions = new MqttSubscriptions(null!, id, "1", isDurable: false, topics, []);
         var signals = new MqttSignals(NullLogger<MqttSignals>.Instance, _metrics, Time);

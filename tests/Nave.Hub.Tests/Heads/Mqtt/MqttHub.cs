@@ -12,6 +12,7 @@ using Nave.Hub.Heads.Mqtt;
 using Nave.Hub.Heartbeats;
 using Nave.Hub.Methods;
 using Nave.Hub.Monitoring;
+using Nave.Hub.Quotas;
 using Nave.Hub.Telemetry;
 using Nave.Hub.Tests.Devices;
 using Nave.Hub.Tests.Harness;
@@ -39,7 +40,7 @@ internal sealed class MqttHub : IAsyncDisposable
     private readonly Lifetime _lifetime = new();
     private readonly ConcurrentDictionary<MqttTestClient, Task<bool>> _served = new();
 
-    private MqttHub(RegistryHarness registry, MqttOptions options)
+    private MqttHub(RegistryHarness registry, MqttOptions options, QuotaOptions quota, AccessOptions accessOptions)
     {
         _registry = registry;
         _loggers = new LoggerFactory([_logged], new LoggerFilterOptions { MinLevel = LogLevel.Trace });
@@ -50,7 +51,7 @@ internal sealed class MqttHub : IAsyncDisposable
         var identities = new RegistryIdentities(registry.Registry);
         Policies = new PolicyRegistry(new InMemoryPolicyStore(), Time, Logger<PolicyRegistry>());
         var authorities = new CertificateAuthorities(new InMemoryAuthorityStore(), Time, Logger<CertificateAuthorities>());
-        var access = new AccessControl(identities, Policies, authorities, names, new AccessOptions(), Time, Logger<AccessControl>());
+        var access = new AccessControl(identities, Policies, authorities, names, accessOptions, Time, Logger<AccessControl>());
         _liveAccess = new LiveAccessTable(access, identities, Policies, authorities, Time, Logger<LiveAccessTable>());
         var table = new SessionTable(registry.Node);
         var twins = new TwinStore(registry.Database, new TwinReader(registry.Presence), registry.Twins);
@@ -62,11 +63,12 @@ internal sealed class MqttHub : IAsyncDisposable
                 id, new CommandStore(registry.Database), new CommandOptions(), new CommandRoute(table), new CommandClock(), Time, () => Guid.Empty),
             new TwinBox(id, twins, new TwinRoute(table)),
             new MethodWatch(methods)));
+        Meter = new HubMeter(new QuotaPlan(quota), Time);
         Sessions = new DeviceSessions(
             Directory, access, _liveAccess, registry.Presence, Telemetry, twins, methods, table, registry.Node,
             new FaultInjection(isOn: false, Time, Logger<FaultInjection>()), new HeartbeatIntake(new HeartbeatTable(), new HeartbeatOptions(), Time),
-            Logger<DeviceSessions>());
-        Methods = new MethodCaller(registry.Registry, Directory, methods, calls, MethodOptions, registry.Node, _metrics, Time, _lifetime);
+            new SessionLimits(new DeviceLimits(accessOptions, Time), Meter, Time), Logger<DeviceSessions>());
+        Methods = new MethodCaller(registry.Registry, Directory, methods, calls, MethodOptions, registry.Node, _metrics, Meter, Time, _lifetime);
         var signals = new MqttSignals(Logger<MqttSignals>(), _metrics, Time);
         _wheel = new DeadlineWheel(Time);
         _head = new MqttConnectionHandler(
@@ -80,6 +82,8 @@ internal sealed class MqttHub : IAsyncDisposable
     public TelemetryPipeline Telemetry { get; }
 
     public DeviceSessions Sessions { get; }
+
+    public HubMeter Meter { get; }
 
     public IDeviceDirectory Directory { get; }
 
@@ -96,9 +100,9 @@ internal sealed class MqttHub : IAsyncDisposable
 
     public IReadOnlyCollection<LogLine> Logged => _logged.Lines;
 
-    public static async Task<MqttHub> CreateAsync(MqttOptions? options = null)
+    public static async Task<MqttHub> CreateAsync(MqttOptions? options = null, QuotaOptions? quota = null, AccessOptions? access = null)
     {
-        var hub = new MqttHub(await RegistryHarness.CreateAsync(), options ?? new MqttOptions());
+        var hub = new MqttHub(await RegistryHarness.CreateAsync(), options ?? new MqttOptions(), quota ?? new QuotaOptions(), access ?? new AccessOptions());
         await hub.Policies.LoadAsync([], overwrite: false, CancellationToken.None);
         await hub._liveAccess.StartAsync(CancellationToken.None);
         await hub.CreateDeviceAsync("dev");
