@@ -7,6 +7,8 @@ namespace Nave.Hub.Tests.Harness;
 /// <summary>A receiving link that gives out exactly the credit that the test says.</summary>
 internal sealed class EventReceiver
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
     private readonly Channel<Message> _messages = Channel.CreateUnbounded<Message>();
     private readonly TaskCompletionSource<Attach> _attached = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<Error?> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -28,7 +30,7 @@ internal sealed class EventReceiver
     public int Waiting => _messages.Reader.Count;
 
     /// <summary>The server's answer.</summary>
-    public Task<Attach> AttachedAsync() => _attached.Task.WaitAsync(AmqpClient.Patience);
+    public Task<Attach> AttachedAsync() => _attached.Task.WaitAsync(Patience);
 
     /// <summary>Raises the credit by so much; the receiver adds none of its own.</summary>
     public void Grant(int credit) => Link.SetCredit(credit, CreditMode.Manual);
@@ -36,7 +38,7 @@ internal sealed class EventReceiver
     /// <summary>Waits for the next message.</summary>
     public async Task<Message> NextAsync()
     {
-        using var late = new CancellationTokenSource(AmqpClient.Patience);
+        using var late = new CancellationTokenSource(Patience);
         return await _messages.Reader.ReadAsync(late.Token);
     }
 
@@ -55,7 +57,7 @@ internal sealed class EventReceiver
     /// <summary>Waits until the server has detached the link and returns its error.</summary>
     public async Task<Error> ClosedAsync()
     {
-        var error = await _closed.Task.WaitAsync(AmqpClient.Patience);
+        var error = await _closed.Task.WaitAsync(Patience);
         Assert.NotNull(error);
         return error;
     }
