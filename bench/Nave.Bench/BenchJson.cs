@@ -9,6 +9,7 @@ namespace Nave.Bench;
 
 /// <summary>How results and credentials read as JSON.</summary>
 [JsonSerializable(typeof(CommandsReport))]
+[JsonSerializable(typeof(ConnectionsReport))]
 [JsonSerializable(typeof(DeviceCredential))]
 [JsonSerializable(typeof(FiguresReport))]
 [JsonSerializable(typeof(HubConnection))]

@@ -10,9 +10,17 @@ namespace Nave.Bench.Load;
 /// <summary><c>load</c>: one run against any MQTT 3.1.1 server.</summary>
 internal sealed class LoadCommand
 {
+    private static readonly TimeSpan AsLongAsItTakes = TimeSpan.FromDays(1000);
+
     private readonly Option<string> _host = Text("--host", "server name or IPv4 address", "127.0.0.1");
     private readonly Option<int> _port = Number("--port", "server port", 1883);
     private readonly Option<int> _connections = Number("--connections", "connections that publish", 100);
+    private readonly Option<int> _first = Number("--first", "the device of the first connection, from 0", 0);
+    private readonly Option<bool> _hold = new("--hold")
+    {
+        Description = "stays, once all are connected, until standard input ends; says \"connected\" and how many on standard output",
+    };
+
     private readonly Option<int> _idle = Number("--idle", "further connections that only stay connected", 0);
     private readonly Option<int> _qos = Number("--qos", "0 or 1; with 0 a PINGREQ follows each window of messages", 1);
     private readonly Option<int> _payload = Number("--payload", "payload bytes", 256);
@@ -62,7 +70,7 @@ internal sealed class LoadCommand
         var options = new LoadCommand();
         var command = new Command("load", "drives an MQTT 3.1.1 server and reports what it acknowledged")
         {
-            options._host, options._port, options._connections, options._idle, options._qos, options._payload,
+            options._host, options._port, options._connections, options._idle, options._first, options._hold, options._qos, options._payload,
             options._payloadFile, options._window, options._warmUp, options._duration, options._drain, options._rate, options._churn, options._tls, options._ca,
             options._tlsVersion, options._id, options._topic, options._clientId, options._userName, options._password,
             options._credentials, options._source, options._keepAlive, options._connectParallel, options._threads,
@@ -93,8 +101,16 @@ internal sealed class LoadCommand
         }
 
         var asJson = parsed.GetValue(_json);
-        var report = await new LoadRun(options, TimeProvider.System)
-            .RunAsync(asJson ? null : line => errors.MarkupLineInterpolated($"[grey]{line}[/]"), stopping);
+        var run = new LoadRun(options, TimeProvider.System);
+        var running = run.RunAsync(asJson ? null : line => errors.MarkupLineInterpolated($"[grey]{line}[/]"), stopping);
+        if (parsed.GetValue(_hold) && await Task.WhenAny(run.Connected, running) == run.Connected)
+        {
+            Console.WriteLine($"connected {await run.Connected}");
+            await Console.In.ReadToEndAsync(stopping);
+            run.End();
+        }
+
+        var report = await running;
         if (asJson)
         {
             Console.WriteLine(JsonSerializer.Serialize(report, BenchJson.Indented.LoadReport));
@@ -115,13 +131,14 @@ internal sealed class LoadCommand
             Target = new IPEndPoint(await ResolveAsync(host, stopping), parsed.GetValue(_port)),
             Host = host,
             Connections = parsed.GetValue(_connections),
+            First = parsed.GetValue(_first),
             IdleConnections = parsed.GetValue(_idle),
             Qos = parsed.GetValue(_qos),
             PayloadBytes = parsed.GetValue(_payload),
             Payload = parsed.GetValue(_payloadFile) is { } payload ? await File.ReadAllBytesAsync(payload, stopping) : null,
             Window = parsed.GetValue(_window),
             WarmUp = TimeSpan.FromSeconds(parsed.GetValue(_warmUp)),
-            Duration = TimeSpan.FromSeconds(parsed.GetValue(_duration)),
+            Duration = parsed.GetValue(_hold) ? AsLongAsItTakes : TimeSpan.FromSeconds(parsed.GetValue(_duration)),
             Drain = TimeSpan.FromSeconds(parsed.GetValue(_drain)),
             Rate = parsed.GetValue(_rate),
             Churn = parsed.GetValue(_churn),

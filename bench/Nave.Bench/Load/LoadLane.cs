@@ -146,7 +146,7 @@ internal sealed class LoadLane : IDisposable
         if (!_saidConnected && (_options.Churn || (_opening is 0 && _nextToOpen == _connections.Length)))
         {
             _saidConnected = true;
-            _clock.LaneConnected(_options.Churn || Connected > 0);
+            _clock.LaneConnected(_options.Churn ? _connections.Length : Connected);
         }
 
         if (!_saidDrained && _phase is LoadPhase.Draining && !Array.Exists(_connections, one => one.SlotsInFlight > 0))

@@ -12,6 +12,9 @@ internal sealed record LoadOptions
 
     public int Connections { get; init; } = 100;
 
+    /// <summary>The device of the first connection, from 0: several runs may share a credentials file.</summary>
+    public int First { get; init; }
+
     /// <summary>Connections that only stay connected.</summary>
     public int IdleConnections { get; init; }
 
@@ -82,12 +85,14 @@ internal sealed record LoadOptions
         : Rate is <= 0 ? "the rate is more than 0"
         : Duration <= TimeSpan.Zero || WarmUp < TimeSpan.Zero ? "the duration must be positive, the warm-up not negative"
         : Churn && IdleConnections > 0 ? "churn has no idle connections"
-        : Credentials.Count > 0 && Credentials.Count < AllConnections
-            ? $"{AllConnections} connections need as many credentials; the file has {Credentials.Count}"
+        : First < 0 ? "the first device is 0 or more"
+        : Credentials.Count > 0 && Credentials.Count < First + AllConnections
+            ? $"{AllConnections} connections from {First} on need as many credentials; the file has {Credentials.Count}"
         : null;
 
-    public DeviceCredential CredentialOf(int number)
+    public DeviceCredential CredentialOf(int connection)
     {
+        var number = First + connection;
         var given = Credentials.Count > 0 ? Credentials[number] : null;
         var id = given?.Id ?? Id.Fill(string.Empty, number);
         return new DeviceCredential(

@@ -10,6 +10,12 @@ internal sealed class LoadRun(LoadOptions options, TimeProvider time)
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(1);
     private readonly PhaseClock _clock = new(options);
 
+    /// <summary>Completes with their number when every connection was tried.</summary>
+    public Task<int> Connected => _clock.Connected;
+
+    /// <summary>Ends the measured interval before its time.</summary>
+    public void End() => _clock.End();
+
     /// <param name="progress">Told once a second what is happening.</param>
     public async Task<LoadReport> RunAsync(Action<string>? progress, CancellationToken stopping)
     {

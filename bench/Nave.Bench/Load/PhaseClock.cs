@@ -18,10 +18,12 @@ internal enum LoadPhase
 /// </summary>
 internal sealed class PhaseClock(LoadOptions options)
 {
+    private readonly TaskCompletionSource<int> _connected = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _lanesConnected;
+    private int _connections;
+    private volatile bool _isEnded;
     private int _lanesDrained;
     private volatile int _phase;
-    private volatile bool _hasConnections;
 
     public LoadPhase Phase => (LoadPhase)_phase;
 
@@ -33,13 +35,14 @@ internal sealed class PhaseClock(LoadOptions options)
 
     public Snapshot AtMeasureEnd { get; private set; }
 
-    public void LaneConnected(bool any)
-    {
-        if (any)
-        {
-            _hasConnections = true;
-        }
+    /// <summary>Completes with their number when every connection was tried.</summary>
+    public Task<int> Connected => _connected.Task;
 
+    public void End() => _isEnded = true;
+
+    public void LaneConnected(int connections)
+    {
+        Interlocked.Add(ref _connections, connections);
         Interlocked.Increment(ref _lanesConnected);
     }
 
@@ -51,13 +54,14 @@ internal sealed class PhaseClock(LoadOptions options)
         {
             case LoadPhase.Connecting when Volatile.Read(ref _lanesConnected) == options.Threads:
                 AtConnected = Snapshot.Take(options.ServerPid);
-                Enter(_hasConnections ? LoadPhase.WarmUp : LoadPhase.Done);
+                Enter(Volatile.Read(ref _connections) > 0 ? LoadPhase.WarmUp : LoadPhase.Done);
+                _connected.SetResult(_connections);
                 break;
             case LoadPhase.WarmUp when Since(AtConnected, now) >= options.WarmUp:
                 AtMeasureStart = Snapshot.Take(options.ServerPid);
                 Enter(LoadPhase.Measuring);
                 break;
-            case LoadPhase.Measuring when Since(AtMeasureStart, now) >= options.Duration:
+            case LoadPhase.Measuring when _isEnded || Since(AtMeasureStart, now) >= options.Duration:
                 AtMeasureEnd = Snapshot.Take(options.ServerPid);
                 Enter(LoadPhase.Draining);
                 break;

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Nave.Bench.Load;
 using Spectre.Console;
 
@@ -54,24 +53,6 @@ internal sealed class InterleavedRuns(
     private async Task<LoadReport> RunOneAsync(IPeer peer, ScenarioCase one, CancellationToken stopping)
     {
         await using var server = await peer.StartAsync(setting, stopping);
-        await using var generator = ChildProcess.StartOwn([
-            "load",
-            "--json",
-            "--port", server.Port.ToString(CultureInfo.InvariantCulture),
-            "--server-pid", server.ProcessId.ToString(CultureInfo.InvariantCulture),
-            .. server.LoadArguments,
-            .. one.LoadArguments,
-        ]);
-        var json = await generator.Output.ReadToEndAsync(stopping);
-        await generator.WaitForExitAsync(stopping);
-        if (server.HasExited)
-        {
-            throw new PeerUnavailableException($"{peer.Name} ended during the run: {server.LastErrors}");
-        }
-
-        return json.Length > 0
-            && JsonSerializer.Deserialize(json, BenchJson.Lines.LoadReport) is { } report
-                ? report
-                : throw new PeerUnavailableException($"the generator failed against {peer.Name}: {generator.LastErrors}");
+        return await Generator.RunAsync(server, peer.Name, one.LoadArguments, stopping);
     }
 }

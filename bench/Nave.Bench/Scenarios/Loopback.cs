@@ -6,6 +6,7 @@ namespace Nave.Bench.Scenarios;
 /// <summary>Ports on the loopback address.</summary>
 internal static class Loopback
 {
+    private const int ConnectionsPerSource = 10_000;
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
 
@@ -16,6 +17,13 @@ internal static class Loopback
         listener.Start();
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
+
+    /// <summary>
+    /// Source addresses for so many connections to one port, as the generator takes them: one address has some 28,000 ports, of
+    /// which those of connections that ended a minute ago are still taken.
+    /// </summary>
+    public static string Sources(int connections) =>
+        string.Join(',', Enumerable.Range(0, (connections / ConnectionsPerSource) + 1).Select(i => $"127.0.{1 + (i / 250)}.{1 + (i % 250)}"));
 
     /// <summary>Waits until something accepts on the port.</summary>
     /// <returns>False when the process ended or did not serve in time.</returns>

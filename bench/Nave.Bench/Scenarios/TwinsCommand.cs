@@ -126,22 +126,17 @@ internal sealed class TwinsCommand
             parsed, hub, Path.Combine(setting.Directory, "patch.json"), Text(parsed.GetValue(_warmUp)), Text(parsed.GetValue(_duration)), stopping);
     }
 
-    private async Task<LoadReport> LoadAsync(
-        ParseResult parsed, RunningPeer hub, string payload, string warmUp, string duration, CancellationToken stopping)
-    {
-        await using var generator = ChildProcess.StartOwn([
-            "load", "--json", "--topic", Topic, "--payload-file", payload,
-            "--port", Text(hub.Port), "--server-pid", Text(hub.ProcessId),
-            "--connections", Text(parsed.GetValue(_connections)), "--window", Text(parsed.GetValue(_window)),
-            "--warm-up", warmUp, "--duration", duration,
-            .. hub.LoadArguments,
-        ]);
-        var json = await generator.Output.ReadToEndAsync(stopping);
-        await generator.WaitForExitAsync(stopping);
-        return json.Length > 0 && JsonSerializer.Deserialize(json, BenchJson.Lines.LoadReport) is { } report
-            ? report
-            : throw new PeerUnavailableException($"the generator failed: {generator.LastErrors} {hub.LastErrors}");
-    }
+    private Task<LoadReport> LoadAsync(
+        ParseResult parsed, RunningPeer hub, string payload, string warmUp, string duration, CancellationToken stopping) =>
+        Generator.RunAsync(
+            hub,
+            NavePeer.PeerName,
+            [
+                "--topic", Topic, "--payload-file", payload,
+                "--connections", Text(parsed.GetValue(_connections)), "--window", Text(parsed.GetValue(_window)),
+                "--warm-up", warmUp, "--duration", duration,
+            ],
+            stopping);
 
     private static void Show(TwinsReport report)
     {
