@@ -57,21 +57,7 @@ internal sealed class CbsLinks
         _waiting[id] = answer;
         try
         {
-            // Settled as sent: the answer is a message (spec/device-amqp.md 3.2).
-            _requests.Send(
-                new Message
-                {
-                    Properties = new Properties { MessageId = id, To = Node, ReplyTo = ReplyTo },
-                    ApplicationProperties = new ApplicationProperties
-                    {
-                        ["operation"] = "put-token",
-                        ["type"] = "servicebus.windows.net:sastoken",
-                        ["name"] = audience,
-                    },
-                    BodySection = new AmqpValue { Value = token },
-                },
-                null,
-                null);
+            Send(id, audience, token);
             return await answer.Task.WaitAsync(patience, _time, stopping);
         }
         catch (Exception e) when (HubErrors.IsClosed(e))
@@ -87,6 +73,22 @@ internal sealed class CbsLinks
             _waiting.TryRemove(id, out _);
         }
     }
+
+    // Settled as sent: the answer is a message (spec/device-amqp.md 3.2).
+    private void Send(string id, string audience, string token) => _requests.Send(
+        new Message
+        {
+            Properties = new Properties { MessageId = id, To = Node, ReplyTo = ReplyTo },
+            ApplicationProperties = new ApplicationProperties
+            {
+                ["operation"] = "put-token",
+                ["type"] = "servicebus.windows.net:sastoken",
+                ["name"] = audience,
+            },
+            BodySection = new AmqpValue { Value = token },
+        },
+        null,
+        null);
 
     private static HubFailure? Read(Message reply)
     {

@@ -10,9 +10,11 @@ namespace Nave.PskGateway.Upstream;
 /// </summary>
 internal sealed partial class HubConnection(UpstreamContext context) : IAsyncDisposable
 {
-    // What the C# SDK asks for (spec/device-amqp.md 1). The engine halves the time-out on the wire.
+    // What the C# SDK asks for (spec/device-amqp.md 1).
     private const int MaxFrameBytes = 65_536;
-    private const int IdleMilliseconds = 240_000;
+
+    // A hub that is silent for so long is gone. The engine halves it on the wire: a minute, half of what the C# SDK asks for.
+    private const int IdleMilliseconds = 120_000;
 
     // A device that has left keeps its channel until the hub has answered its END.
     private const ushort MaxSessions = 8_192;
@@ -72,8 +74,8 @@ internal sealed partial class HubConnection(UpstreamContext context) : IAsyncDis
     public async Task<HubFailure?> AuthorizeAsync(string path, Action<HubFailure> onRefused, CancellationToken stopping) =>
         context.Options.UsesDeviceTokens && _tokens is { } tokens ? await tokens.HoldAsync(path, onRefused, stopping) : null;
 
-    /// <summary>The device has left: its token may end.</summary>
-    public void Unauthorize(string path) => _tokens?.Drop(path);
+    /// <summary>The device has left: its token may end, if it is still the one it brought.</summary>
+    public void Unauthorize(string path, Action<HubFailure> onRefused) => _tokens?.Drop(path, onRefused);
 
     /// <summary>Begins a session.</summary>
     /// <exception cref="AmqpException">The connection is over.</exception>

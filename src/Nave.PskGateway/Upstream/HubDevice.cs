@@ -18,6 +18,7 @@ internal sealed class HubDevice : IHubDevice
     private readonly UpstreamContext _context;
     private readonly HubConnection _connection;
     private readonly IHubDeviceEvents _events;
+    private readonly Action<HubFailure> _onRefused;
     private readonly string _path;
     private readonly Session _session;
     private readonly TelemetrySender _telemetry;
@@ -38,11 +39,13 @@ internal sealed class HubDevice : IHubDevice
     private HubFailure? _reason;
     private int _state = Opening;
 
-    private HubDevice(UpstreamContext context, HubConnection connection, DeviceId id, IHubDeviceEvents events)
+    private HubDevice(
+        UpstreamContext context, HubConnection connection, DeviceId id, IHubDeviceEvents events, Action<HubFailure> onRefused)
     {
         _context = context;
         _connection = connection;
         _events = events;
+        _onRefused = onRefused;
         Id = id;
         _path = PathOf(id);
         _twin = new TwinClient(context, (patch, version) => Tell(() => _events.DesiredChanged(patch, version)));
@@ -63,13 +66,14 @@ internal sealed class HubDevice : IHubDevice
         UpstreamContext context, HubConnection connection, DeviceId id, IHubDeviceEvents events, CancellationToken stopping)
     {
         HubDevice? device = null;
+        Action<HubFailure> onRefused = refusal => device?.OnLost(refusal);
         HubFailure? failure;
         try
         {
-            failure = await connection.AuthorizeAsync(PathOf(id), refusal => device?.OnLost(refusal), stopping);
+            failure = await connection.AuthorizeAsync(PathOf(id), onRefused, stopping);
             if (failure is null)
             {
-                device = new HubDevice(context, connection, id, events);
+                device = new HubDevice(context, connection, id, events, onRefused);
                 failure = await device._telemetry.Attached.WaitAsync(context.Options.AnswerTimeout, context.Time, stopping) ?? device.TryOpen();
             }
         }
@@ -85,7 +89,7 @@ internal sealed class HubDevice : IHubDevice
 
         if (device is null)
         {
-            connection.Unauthorize(PathOf(id));
+            connection.Unauthorize(PathOf(id), onRefused);
         }
         else
         {
@@ -173,6 +177,15 @@ internal sealed class HubDevice : IHubDevice
     /// <inheritdoc/>
     public async ValueTask DisposeAsync() => await CloseAsync(HubErrors.Lost("The device has left."), isTold: false);
 
+    /// <summary>Ends it if the hub has left its messages without an outcome for too long.</summary>
+    public void CloseIfStalled()
+    {
+        if (_telemetry.HasStalled)
+        {
+            OnLost(HubErrors.Lost("The hub left messages without an outcome."));
+        }
+    }
+
     /// <summary>Ends it. Completes when it has ended, whoever began.</summary>
     /// <param name="reason">What everything under way ends with.</param>
     /// <param name="isTold">Whether the device hears of it.</param>
@@ -199,16 +212,8 @@ internal sealed class HubDevice : IHubDevice
         await _closing.CancelAsync();
         _telemetry.Close(reason);
         _twin.Close();
-        _connection.Unauthorize(_path);
-        try
-        {
-            _session.Close(TimeSpan.Zero);
-        }
-        catch (Exception e) when (HubErrors.IsClosed(e))
-        {
-            // It went first.
-        }
-
+        _connection.Unauthorize(_path, _onRefused);
+        EndSession();
         lock (_telling)
         {
             if (isTold)
@@ -218,6 +223,18 @@ internal sealed class HubDevice : IHubDevice
         }
 
         _gone.TrySetResult();
+    }
+
+    private void EndSession()
+    {
+        try
+        {
+            _session.Close(TimeSpan.Zero);
+        }
+        catch (Exception e) when (HubErrors.IsClosed(e))
+        {
+            // It went first.
+        }
     }
 
     // Perhaps under the engine's locks.

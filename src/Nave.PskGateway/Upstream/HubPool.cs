@@ -15,6 +15,9 @@ internal sealed partial class HubPool : IHubUpstream
 {
     private static readonly TimeSpan FirstBackoff = TimeSpan.FromSeconds(1);
 
+    // How much later than its time a stalled device may be found.
+    private const int LooksPerTimeout = 4;
+
     private readonly UpstreamContext _context;
     private readonly Backoff _backoff;
     private readonly CancellationTokenSource _stopping = new(); // Holds nothing that needs disposing: no timer, no wait handle.
@@ -24,10 +27,13 @@ internal sealed partial class HubPool : IHubUpstream
     private readonly List<Slot> _slots = [];
     private readonly Dictionary<DeviceId, HubDevice> _devices = [];
 
+    private readonly Task _looking;
+
     private HubPool(UpstreamContext context, Func<double> chance)
     {
         _context = context;
         _backoff = new Backoff(FirstBackoff, context.Options.LongestBackoff, context.Time, chance);
+        _looking = LookAsync();
     }
 
     /// <summary>Connections that are open or being opened.</summary>
@@ -124,21 +130,7 @@ internal sealed partial class HubPool : IHubUpstream
         }
 
         await Task.WhenAll(all.Select(slot => RetireAsync(slot, HubErrors.Stopping)));
-    }
-
-    /// <summary>Breaks all connections off, as a network does. For tests.</summary>
-    internal void Sever()
-    {
-        Slot[] all;
-        lock (_lock)
-        {
-            all = [.. _slots];
-        }
-
-        foreach (var slot in all)
-        {
-            slot.Connection.Abort(HubErrors.Lost("Severed."));
-        }
+        await _looking;
     }
 
     private static Guid NewId() => new(RandomNumberGenerator.GetBytes(16));
@@ -146,6 +138,32 @@ internal sealed partial class HubPool : IHubUpstream
     private static double Chance() => RandomNumberGenerator.GetInt32(1000) / 1000.0;
 
     private static HubOpening Refuse(HubFailure failure) => new(null, HubErrors.ToRefusal(failure), failure.Detail ?? failure.Message);
+
+    /// <summary>Looks now and then for devices whose messages the hub does not answer. Ends with the pool.</summary>
+    private async Task LookAsync()
+    {
+        using var timer = new PeriodicTimer(_context.Options.SendTimeout / LooksPerTimeout, _context.Time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_stopping.Token))
+            {
+                HubDevice[] devices;
+                lock (_lock)
+                {
+                    devices = [.. _devices.Values];
+                }
+
+                foreach (var device in devices)
+                {
+                    device.CloseIfStalled();
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The pool has ended.
+        }
+    }
 
     private async Task TakeOverAsync(DeviceId id, HubDevice? successor)
     {

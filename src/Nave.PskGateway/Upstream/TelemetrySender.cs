@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Amqp;
 using Amqp.Framing;
 using Nave.Protocol.Errors;
@@ -10,9 +11,10 @@ namespace Nave.PskGateway.Upstream;
 /// message ends once, accepted by the hub or failed, also when the link goes. The engine's own word is not enough: a
 /// message that it was writing when the connection broke would never end.
 /// </summary>
+[SuppressMessage("Reliability", "CA1001", Justification = "They hold nothing to dispose of: no wait handle, no timer. Late outcomes still release them.")]
 internal sealed class TelemetrySender
 {
-    private readonly SendWindow _window;
+    private readonly UpstreamContext _context;
     private readonly SemaphoreSlim _turn = new(1);
     private readonly SemaphoreSlim _room;
     private readonly CancellationTokenSource _closing = new();
@@ -23,11 +25,12 @@ internal sealed class TelemetrySender
     private readonly Lock _lock = new();
     private readonly HashSet<Pending> _pending = [];
     private HubFailure? _closed;
+    private long _movedAt;
 
     /// <summary>Begins to attach.</summary>
     public TelemetrySender(Session session, string path, UpstreamContext context, Action<HubFailure> onLost)
     {
-        _window = context.Window;
+        _context = context;
         _room = new SemaphoreSlim(context.Options.PendingSendsPerDevice);
         _state = new LinkState(onLost);
         _link = new SenderLink(
@@ -40,6 +43,18 @@ internal sealed class TelemetrySender
 
     /// <summary>Completes when the hub has attached or refused the link.</summary>
     public Task<HubFailure?> Attached => _state.Attached;
+
+    /// <summary>Whether messages wait for their outcome and none has come for as long as a hub may take.</summary>
+    public bool HasStalled
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _pending.Count > 0 && _context.Time.GetElapsedTime(_movedAt) >= _context.Options.SendTimeout;
+            }
+        }
+    }
 
     /// <summary>Sends a message when there is room for it; messages leave in the order of the calls. Null: accepted.</summary>
     public async ValueTask<HubFailure?> SendAsync(MessageProperties properties, ReadOnlyMemory<byte> body, CancellationToken stopping)
@@ -111,10 +126,12 @@ internal sealed class TelemetrySender
     private ValueTask<HubFailure?> EnterAsync(int size, CancellationToken stopping)
     {
         // A semaphore that somebody waits for is never free: messages stay in order.
-        var hasTurn = _turn.Wait(0, CancellationToken.None);
-        var hasRoom = hasTurn && _room.Wait(0, CancellationToken.None);
-        return hasRoom && _window.TryEnter(size) ? new(default(HubFailure)) : WaitAsync(size, hasTurn, hasRoom, stopping);
+        var hasTurn = TryTake(_turn);
+        var hasRoom = hasTurn && TryTake(_room);
+        return hasRoom && _context.Window.TryEnter(size) ? new(default(HubFailure)) : WaitAsync(size, hasTurn, hasRoom, stopping);
     }
+
+    private static bool TryTake(SemaphoreSlim semaphore) => semaphore.Wait(0, CancellationToken.None);
 
     private async ValueTask<HubFailure?> WaitAsync(int size, bool hasTurn, bool hasRoom, CancellationToken stopping)
     {
@@ -133,7 +150,7 @@ internal sealed class TelemetrySender
                 hasRoom = true;
             }
 
-            await _window.EnterAsync(size, either.Token);
+            await _context.Window.EnterAsync(size, either.Token);
             return null;
         }
         catch (OperationCanceledException)
@@ -168,6 +185,11 @@ internal sealed class TelemetrySender
     {
         lock (_lock)
         {
+            if (_pending.Count == 0)
+            {
+                _movedAt = _context.Time.GetTimestamp();
+            }
+
             return _closed is null && _pending.Add(pending);
         }
     }
@@ -178,6 +200,7 @@ internal sealed class TelemetrySender
         lock (_lock)
         {
             isFirst = _pending.Remove(pending);
+            _movedAt = _context.Time.GetTimestamp();
         }
 
         if (isFirst)
@@ -199,7 +222,7 @@ internal sealed class TelemetrySender
 
         public void End(HubFailure? failure)
         {
-            Owner._window.Leave(Size);
+            Owner._context.Window.Leave(Size);
             Owner._room.Release();
             _outcome.TrySetResult(failure);
         }

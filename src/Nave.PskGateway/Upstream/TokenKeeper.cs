@@ -37,12 +37,15 @@ internal sealed partial class TokenKeeper(CbsLinks cbs, HubPolicy policy, Upstre
         return null;
     }
 
-    /// <summary>Lets a token end.</summary>
-    public void Drop(string path)
+    /// <summary>Lets a token end, unless somebody else holds it by now.</summary>
+    public void Drop(string path, Action<HubFailure> onRefused)
     {
         lock (_lock)
         {
-            _standing.Remove(path);
+            if (_standing.GetValueOrDefault(path)?.OnRefused == onRefused)
+            {
+                _standing.Remove(path);
+            }
         }
     }
 
@@ -88,7 +91,7 @@ internal sealed partial class TokenKeeper(CbsLinks cbs, HubPolicy policy, Upstre
         Log.NotRenewed(logger, policy.Name, standing.Path, failure.Code, failure.Detail);
         if (failure.HttpStatus < 500 || time.GetUtcNow() >= endsAt)
         {
-            Drop(standing.Path);
+            Drop(standing.Path, standing.OnRefused);
             standing.OnRefused(failure);
         }
     }

@@ -33,6 +33,9 @@ internal sealed record UpstreamOptions
     /// <summary>For the hub to answer an attach, a token or a request about a twin.</summary>
     public TimeSpan AnswerTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>For the hub to give a message its outcome; the C# SDK waits as long.</summary>
+    public TimeSpan SendTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
     /// <summary>How long a connection without a device stays open: one that comes back saves a handshake.</summary>
     public TimeSpan EmptyFor { get; init; } = TimeSpan.FromSeconds(10);
 

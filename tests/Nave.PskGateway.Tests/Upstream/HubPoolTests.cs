@@ -106,7 +106,6 @@ public sealed class HubPoolTests
     public async Task A_hub_that_gives_the_place_away_takes_it_over()
     {
         await using var rig = await PoolRig.StartAsync();
-        await using var elsewhere = await PoolRig.StartAsync();
         await rig.CreateAsync(1);
         var (_, events) = await rig.OpenAsync("dev-0");
         Assert.True(HubPool.TryCreate(
@@ -142,6 +141,53 @@ public sealed class HubPoolTests
         Assert.Equal(SendOutcome.Lost, (await PoolRig.SendAsync(device)).Outcome);
         var opening = await rig.Pool.OpenAsync(DeviceId.Parse("dev-0"), events, TestContext.Current.CancellationToken);
         Assert.Equal(HubRefusal.Unreachable, opening.Refusal);
+    }
+
+    [Fact]
+    public async Task A_hub_that_stops_answering_loses_what_it_has_not_answered()
+    {
+        await using var rig = await PoolRig.StartAsync(options => options with { SendTimeout = TimeSpan.FromSeconds(1) });
+        await rig.CreateAsync(1);
+        var (device, events) = await rig.OpenAsync("dev-0");
+
+        rig.Line.HoldAnswers();
+        var result = await PoolRig.SendAsync(device);
+
+        Assert.Equal(SendOutcome.Lost, result.Outcome);
+        Assert.Equal(HubClosing.ConnectionLost, await events.ClosedAsync());
+        rig.Line.Cut();
+    }
+
+    [Fact]
+    public async Task A_hub_that_cannot_be_verified_gets_no_token()
+    {
+        // The system's authorities do not know the hub's.
+        await using var rig = await PoolRig.StartAsync(options => options with { CaFile = null });
+        await rig.CreateAsync(1);
+
+        var opening = await rig.Pool.OpenAsync(DeviceId.Parse("dev-0"), new RecordedEvents(), TestContext.Current.CancellationToken);
+
+        Assert.Equal((null, HubRefusal.Unreachable), (opening.Device, opening.Refusal));
+        Assert.Contains(rig.Hub.Log.Lines, line => line.Id == 9254);
+        Assert.Contains("certificate", opening.Detail);
+    }
+
+    [Fact]
+    public async Task A_policy_that_the_hub_refuses_is_the_operators_trouble_and_its_key_stays_secret()
+    {
+        var key = Convert.ToBase64String(new byte[32]);
+        await using var rig = await PoolRig.StartAsync(options => options with
+        {
+            ConnectionString = $"HostName=localhost;SharedAccessKeyName=device;SharedAccessKey={key}",
+        });
+        await rig.CreateAsync(1);
+
+        var opening = await rig.Pool.OpenAsync(DeviceId.Parse("dev-0"), new RecordedEvents(), TestContext.Current.CancellationToken);
+
+        Assert.Equal((null, HubRefusal.Unreachable), (opening.Device, opening.Refusal));
+        var warning = Assert.Single(rig.Hub.Log.Lines, line => line.Id == 9253);
+        Assert.Equal(Microsoft.Extensions.Logging.LogLevel.Warning, warning.Level);
+        Assert.DoesNotContain(rig.Hub.Log.Lines, line => line.Message.Contains(key, StringComparison.Ordinal) || line.Message.Contains("sig=", StringComparison.Ordinal));
     }
 
     [Theory]
