@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Nave.Protocol.Identities;
+using Nave.Protocol.Limits;
 using Nave.Tokens.Checks;
 
 namespace Nave.Tokens.Limits;

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 
-namespace Nave.Tokens.Limits;
+namespace Nave.Protocol.Limits;
 
 /// <summary>
 /// A table of fixed size for what strangers can cause entries in. A key that finds its set full takes the place of the
@@ -11,7 +11,7 @@ namespace Nave.Tokens.Limits;
 /// </summary>
 /// <param name="sets">A power of two.</param>
 /// <param name="worth">What an entry is worth keeping; 0 or less for nothing.</param>
-internal sealed class BoundedTable<T>(int sets, Func<T, double> worth)
+public sealed class BoundedTable<T>(int sets, Func<T, double> worth)
     where T : struct
 {
     private const int Ways = 4;
