@@ -74,6 +74,7 @@ internal static class Tool
         QueryCommand.Create(),
         SimulateCommand.Create(),
         TokensCommand.Create(),
+        PskCommand.Create(),
         HealthCommand.Create(),
     };
 

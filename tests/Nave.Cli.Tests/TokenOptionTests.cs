@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Nave.Cli.Commands;
 using Nave.Cli.Tokens;
 
 namespace Nave.Cli.Tests;
@@ -12,7 +13,7 @@ public sealed class TokenOptionTests : IDisposable
     {
         var page = File.ReadAllText(Path.Combine(RepositoryRoot.Path, "docs", "operations.md"));
 
-        Assert.All(TokenOptionTable.Rows, row => Assert.Contains(
+        Assert.All(TokenOptionTable.All.Rows, row => Assert.Contains(
             $"| `{row.Name}` | {(row.Flag is null ? "" : $"`{row.Flag}`")} | {row.Default} | {row.Meaning} |", page, StringComparison.Ordinal));
     }
 
@@ -47,7 +48,7 @@ public sealed class TokenOptionTests : IDisposable
     private static TokenRunOptions Read(params string[] arguments)
     {
         var command = new Command("run");
-        var token = TokenArguments.AddTo(command, _ => true);
+        var token = RoleArguments<TokenRunOptions>.AddTo(command, TokenOptionTable.All, _ => true);
         return token.Read(command.Parse(arguments));
     }
 }

@@ -28,7 +28,7 @@ internal static class TokensCommand
     private static Command Run()
     {
         var command = new Command("run", "Run the token service");
-        var arguments = TokenArguments.AddTo(command, _ => true);
+        var arguments = RoleArguments<TokenRunOptions>.AddTo(command, TokenOptionTable.All, _ => true);
         command.SetAction(async (parsed, stopping) =>
         {
             await TokenServiceRun.RunAsync(arguments.Read(parsed), TimeProvider.System, stopping);
@@ -136,7 +136,7 @@ internal static class TokensCommand
 
     private static void OnTable(Command command, Func<ParseResult, SecretTable, CancellationToken, Task> act)
     {
-        var arguments = TokenArguments.AddTo(command, row => row.Flag is "--data" or "--sqlite" or "--key-file");
+        var arguments = RoleArguments<TokenRunOptions>.AddTo(command, TokenOptionTable.All, row => row.Flag is "--data" or "--sqlite" or "--key-file");
         command.SetAction(async (parsed, stopping) =>
         {
             var options = arguments.Read(parsed);

@@ -1,21 +1,16 @@
 using Microsoft.Extensions.Logging;
+using Nave.Cli.Commands;
 using Nave.Hub.Hosting;
 using Nave.Tokens;
 using static Nave.Hub.Hosting.OptionValue;
 
 namespace Nave.Cli.Tokens;
 
-/// <summary>
-/// Every option of <c>nave tokens</c>: the command line, the configuration file, the environment (<c>NAVE_TOKENS__…</c>)
-/// and <c>docs/operations.md</c> follow this table.
-/// </summary>
+/// <summary>Every option of <c>nave tokens</c>.</summary>
 internal static class TokenOptionTable
 {
-    /// <summary>What environment variables of these options begin with: not the hub's, which may run in the same shell.</summary>
-    public const string EnvironmentPrefix = "NAVE_TOKENS__";
-
     /// <summary>All options in the order of the documentation.</summary>
-    public static IReadOnlyList<TokenOptionRow> Rows { get; } =
+    public static RoleOptionTable<TokenRunOptions> All { get; } = new("NAVE_TOKENS__",
     [
         new("Service:HostNames", "--host", "localhost, the machine's name and the bound address", "Names that devices use for the service; its certificate is for them",
             (o, text) => o.HostNames = Names(text)),
@@ -54,11 +49,7 @@ internal static class TokenOptionTable
         new("Log:Format", "--log", "text", "Console log: text or json", (o, text) => o.LogFormat = Choice<ConsoleFormat>(text)),
         new("Log:Level", "--log-level", "information", "Least level shown: trace, debug, information, warning, error",
             (o, text) => o.LogLevel = Choice<LogLevel>(text)),
-    ];
-
-    /// <summary>The option of that name, upper or lower case.</summary>
-    public static TokenOptionRow? Find(string name) =>
-        Rows.FirstOrDefault(row => row.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+    ]);
 
     private static TimeSpan Life(string text) =>
         Duration(text, TokenLife.Floor) is var life && life <= TokenLife.Ceiling
@@ -69,11 +60,4 @@ internal static class TokenOptionTable
         Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "https" && url.UserInfo.Length == 0
             ? text
             : throw new FormatException("it is not an https URL");
-}
-
-/// <summary>One option of the token service.</summary>
-internal sealed record TokenOptionRow(string Name, string? Flag, string Default, string Meaning, Action<TokenRunOptions, string> Set)
-{
-    /// <summary>The flag takes no value.</summary>
-    public bool IsSwitch { get; init; }
 }

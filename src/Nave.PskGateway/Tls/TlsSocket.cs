@@ -238,8 +238,8 @@ internal sealed class TlsSocket(Socket socket, TlsCrypto crypto, PskPeerContext 
             try
             {
                 _tls.OfferInput(buffer, 0, count);
-                Unwrap();
-                return !_tls.IsClosed;
+                var isMore = Unwrap();
+                return isMore || !_tls.IsClosed; // A goodbye may follow the last packet at once.
             }
             catch (Exception e) when (e is IOException or InvalidOperationException or ArgumentException)
             {
@@ -253,12 +253,13 @@ internal sealed class TlsSocket(Socket socket, TlsCrypto crypto, PskPeerContext 
         }
     }
 
-    private void Unwrap()
+    /// <returns>Whether there was something.</returns>
+    private bool Unwrap()
     {
         var available = _tls.IsHandshaking ? 0 : _tls.GetAvailableInputBytes();
         if (available == 0)
         {
-            return;
+            return false;
         }
 
         var held = _plainEnd - _plainStart;
@@ -275,6 +276,7 @@ internal sealed class TlsSocket(Socket socket, TlsCrypto crypto, PskPeerContext 
         }
 
         _plainEnd += _tls.ReadInput(_plain, _plainEnd, available);
+        return true;
     }
 
     private void Stage()
