@@ -15,6 +15,7 @@ namespace Nave.Bench;
 [JsonSerializable(typeof(HubConnection))]
 [JsonSerializable(typeof(LoadReport))]
 [JsonSerializable(typeof(MethodsReport))]
+[JsonSerializable(typeof(MillionReport))]
 [JsonSerializable(typeof(QueriesReport))]
 [JsonSerializable(typeof(RunFigures))]
 [JsonSerializable(typeof(ScenarioReport))]

@@ -15,7 +15,7 @@ if (!OperatingSystem.IsLinux())
 var root = new RootCommand("Measures Nave beside its peers and beside the floor, in one run.")
 {
     // Scenarios.
-    IngestCommand.Create(), LatencyCommand.Create(), SteadyCommand.Create(), ConnectionsCommand.Create(),
+    IngestCommand.Create(), LatencyCommand.Create(), SteadyCommand.Create(), ConnectionsCommand.Create(), MillionCommand.Create(),
     LogCommand.Create(),
     CommandsCommand.Create(), TwinsCommand.Create(), MethodsCommand.Create(), QueriesCommand.Create(), HeartbeatsCommand.Create(), TokensCommand.Create(),
 

@@ -80,6 +80,9 @@ internal sealed class ChildProcess : IAsyncDisposable
         _process.BeginOutputReadLine();
     }
 
+    /// <summary>Tells it that nothing more comes.</summary>
+    public void CloseInput() => _process.StandardInput.Close();
+
     public Task WaitForExitAsync(CancellationToken stopping) => _process.WaitForExitAsync(stopping);
 
     public async ValueTask DisposeAsync()

@@ -20,7 +20,7 @@ internal sealed class NavePeer(string? program, bool isUnsynced = false) : IPeer
     public const string UnsyncedName = "nave-unsynced";
     private const string ApiVersion = "2021-04-12";
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan TokenLife = TimeSpan.FromHours(1);
+    private static readonly TimeSpan TokenLife = TimeSpan.FromHours(4);
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
 
     private string _program = string.Empty;
@@ -62,7 +62,7 @@ internal sealed class NavePeer(string? program, bool isUnsynced = false) : IPeer
         }
 
         var credentials = Path.Combine(directory, "devices.jsonl");
-        DeviceCredential.WriteAll(credentials, Credentials(hub.HostName, setting));
+        WriteCredentials(credentials, hub.HostName, 0, setting.Devices, setting.Time);
         return new RunningPeer(process, setting.Tls ? hub.Ports.Mqtts : hub.Ports.Mqtt)
         {
             ProcessId = hub.ProcessId,
@@ -102,7 +102,8 @@ internal sealed class NavePeer(string? program, bool isUnsynced = false) : IPeer
             if (File.Exists(connectionFile)) // Written atomically, when the hub is ready.
             {
                 await using var file = File.OpenRead(connectionFile);
-                return await JsonSerializer.DeserializeAsync(file, BenchJson.Lines.HubConnection, stopping);
+                var hub = await JsonSerializer.DeserializeAsync(file, BenchJson.Lines.HubConnection, stopping);
+                return hub! with { DataDirectory = Path.GetDirectoryName(connectionFile)! };
             }
 
             await ticks.WaitForNextTickAsync(stopping);
@@ -139,13 +140,21 @@ internal sealed class NavePeer(string? program, bool isUnsynced = false) : IPeer
         return yaml.ToString();
     }
 
-    private static IEnumerable<DeviceCredential> Credentials(string host, PeerSetting setting)
+    /// <summary>Writes a file of credentials for the generator.</summary>
+    public static void WriteCredentials(string file, string host, int first, int count, TimeProvider time)
     {
-        var expiresAt = setting.Time.GetUtcNow() + TokenLife;
-        return Enumerable.Range(0, setting.Devices).Select(number => new DeviceCredential(
+        var expiresAt = time.GetUtcNow() + TokenLife;
+        DeviceCredential.WriteAll(file, Enumerable.Range(first, count).Select(number => new DeviceCredential(
             IdOf(number),
             $"{host}/{IdOf(number)}/?api-version={ApiVersion}",
-            DeviceToken.Mint($"{host}/devices/{IdOf(number)}", KeyOf(number), expiresAt)));
+            DeviceToken.Mint($"{host}/devices/{IdOf(number)}", KeyOf(number), expiresAt))));
+    }
+
+    /// <summary>The bulk item that registers a device with the key that its credential is made of.</summary>
+    public static string BulkItemOf(int number)
+    {
+        var key = Convert.ToBase64String(KeyOf(number));
+        return $$$"""{"id":"{{{IdOf(number)}}}","importMode":"create","authentication":{"type":"sas","symmetricKey":{"primaryKey":"{{{key}}}","secondaryKey":"{{{key}}}"} } }""";
     }
 
     /// <summary>The id of one of the seeded devices, counted from 0.</summary>
@@ -158,5 +167,8 @@ internal sealed class NavePeer(string? program, bool isUnsynced = false) : IPeer
 internal sealed record HubConnection(
     string HostName, int ProcessId, HubConnection.HubPorts Ports, string CaCertificate, IReadOnlyDictionary<string, string> Policies)
 {
+    /// <summary>Where its files are.</summary>
+    public string DataDirectory { get; init; } = string.Empty;
+
     internal sealed record HubPorts(int Mqtt, int Mqtts, int Https);
 }
