@@ -52,7 +52,6 @@ internal sealed class HubDevice : IHubDevice
         _methods = new MethodServer(context, call => Tell(() => _events.MethodCalled(call)));
         _session = connection.BeginSession();
         _telemetry = new TelemetrySender(_session, _path, context, OnLost);
-        _session.AddClosedCallback((_, error) => OnLost(HubErrors.Of(error)));
     }
 
     /// <summary>Whose it is.</summary>
@@ -74,7 +73,7 @@ internal sealed class HubDevice : IHubDevice
             if (failure is null)
             {
                 device = new HubDevice(context, connection, id, events, onRefused);
-                failure = await device._telemetry.Attached.WaitAsync(context.Options.AnswerTimeout, context.Time, stopping) ?? device.TryOpen();
+                failure = await device.BeginAsync().WaitAsync(context.Options.AnswerTimeout, context.Time, stopping) ?? device.TryOpen();
             }
         }
         catch (Exception e) when (HubErrors.IsConnectFailure(e))
@@ -172,7 +171,8 @@ internal sealed class HubDevice : IHubDevice
 
     /// <inheritdoc/>
     public ValueTask<bool> AnswerMethodAsync(string requestId, int status, ReadOnlyMemory<byte> payload, CancellationToken stopping) =>
-        new(Guid.TryParse(requestId, out var id) && _methods.Answer(id, status, payload));
+        new(
+        Volatile.Read(ref _state) == Open && (!Guid.TryParse(requestId, out var id) || _methods.Answer(id, status, payload)));
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync() => await CloseAsync(HubErrors.Lost("The device has left."), isTold: false);
@@ -203,26 +203,38 @@ internal sealed class HubDevice : IHubDevice
 
     private static string PathOf(DeviceId id) => "/devices/" + Uri.EscapeDataString(id.Value);
 
+    // Not before the device is whole: its end may come at once.
+    private Task<HubFailure?> BeginAsync()
+    {
+        _session.AddClosedCallback((_, error) => OnLost(HubErrors.Of(error)));
+        return _telemetry.BeginAsync();
+    }
+
     private HubFailure? TryOpen() =>
         Interlocked.CompareExchange(ref _state, Open, Opening) == Opening ? null : _reason ?? HubErrors.Lost("The link went at once.");
 
     private async Task EndAsync(HubFailure reason, bool isTold)
     {
         await Task.Yield(); // Off the engine's locks.
-        await _closing.CancelAsync();
-        _telemetry.Close(reason);
-        _twin.Close();
-        _connection.Unauthorize(_path, _onRefused);
-        EndSession();
-        lock (_telling)
+        try
         {
-            if (isTold)
+            await _closing.CancelAsync();
+            _telemetry.Close(reason);
+            _twin.Close();
+            _connection.Unauthorize(_path, _onRefused);
+            EndSession();
+            lock (_telling)
             {
-                _events.Closed(HubErrors.ToClosing(reason));
+                if (isTold)
+                {
+                    _events.Closed(HubErrors.ToClosing(reason));
+                }
             }
         }
-
-        _gone.TrySetResult();
+        finally
+        {
+            _gone.TrySetResult();
+        }
     }
 
     private void EndSession()

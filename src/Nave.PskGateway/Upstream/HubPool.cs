@@ -283,7 +283,18 @@ internal sealed partial class HubPool : IHubUpstream
             return HubErrors.Stopping;
         }
 
-        if (await slot.Connection.OpenAsync() is { } failure)
+        HubFailure? failure;
+        try
+        {
+            failure = await slot.Connection.OpenAsync();
+        }
+        catch (Exception e)
+        {
+            Log.Broken(_context.Logger, e);
+            failure = HubErrors.Lost(e.Message);
+        }
+
+        if (failure is not null)
         {
             Log.NotConnected(_context.Logger, _context.Address.HostName, failure.Detail);
             _backoff.OnFailure();
@@ -349,6 +360,9 @@ internal sealed partial class HubPool : IHubUpstream
     {
         [LoggerMessage(9254, LogLevel.Warning, "The hub {HostName} cannot be reached: {Detail}")]
         public static partial void NotConnected(ILogger logger, string hostName, string? detail);
+
+        [LoggerMessage(9257, LogLevel.Error, "A connection to the hub could not be opened for a reason that nobody foresaw")]
+        public static partial void Broken(ILogger logger, Exception exception);
 
         [LoggerMessage(9255, LogLevel.Warning, "The connection to the hub with {DeviceCount} devices was lost: {Detail}")]
         public static partial void Lost(ILogger logger, int deviceCount, string? detail);

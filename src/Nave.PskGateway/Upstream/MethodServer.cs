@@ -24,14 +24,14 @@ internal sealed class MethodServer(UpstreamContext context, Action<HubMethodCall
     }
 
     /// <summary>Sends an answer.</summary>
-    /// <returns>False when nobody waits for it or it cannot be sent.</returns>
+    /// <returns>False when it cannot be sent. An answer that nobody waits for is none: it goes nowhere.</returns>
     public bool Answer(Guid requestId, int status, ReadOnlyMemory<byte> payload)
     {
         lock (_lock)
         {
             if (!_waiting.Remove(requestId))
             {
-                return false;
+                return true;
             }
         }
 

@@ -19,7 +19,9 @@ internal sealed class TelemetrySender
     private readonly SemaphoreSlim _room;
     private readonly CancellationTokenSource _closing = new();
     private readonly LinkState _state;
-    private readonly SenderLink _link;
+    private readonly Session _session;
+    private readonly string _address;
+    private SenderLink? _link;
 
     // Order: never held while something is completed or the engine is called.
     private readonly Lock _lock = new();
@@ -27,22 +29,25 @@ internal sealed class TelemetrySender
     private HubFailure? _closed;
     private long _movedAt;
 
-    /// <summary>Begins to attach.</summary>
+    /// <summary>Makes it; <see cref="BeginAsync"/> attaches.</summary>
     public TelemetrySender(Session session, string path, UpstreamContext context, Action<HubFailure> onLost)
     {
         _context = context;
         _room = new SemaphoreSlim(context.Options.PendingSendsPerDevice);
         _state = new LinkState(onLost);
-        _link = new SenderLink(
-            session,
-            "TelemetrySenderLink",
-            new Attach { Source = new Source(), Target = new Target { Address = path + "/messages/events" } },
-            _state.OnAttached);
-        _state.Follow(_link);
+        _session = session;
+        _address = path + "/messages/events";
     }
 
-    /// <summary>Completes when the hub has attached or refused the link.</summary>
-    public Task<HubFailure?> Attached => _state.Attached;
+    /// <summary>Attaches the link; completes when the hub has attached or refused it.</summary>
+    /// <exception cref="AmqpException">The session is over.</exception>
+    public Task<HubFailure?> BeginAsync()
+    {
+        _link = new SenderLink(
+            _session, "TelemetrySenderLink", new Attach { Source = new Source(), Target = new Target { Address = _address } }, _state.OnAttached);
+        _state.Follow(_link);
+        return _state.Attached;
+    }
 
     /// <summary>Whether messages wait for their outcome and none has come for as long as a hub may take.</summary>
     public bool HasStalled
@@ -71,7 +76,7 @@ internal sealed class TelemetrySender
         {
             try
             {
-                _link.Send(HubMessages.ToTelemetry(properties, body), OnOutcome, pending);
+                _link!.Send(HubMessages.ToTelemetry(properties, body), OnOutcome, pending); // Begun before the device is anybody's.
             }
             catch (Exception e) when (HubErrors.IsClosed(e))
             {
