@@ -38,10 +38,10 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
         new Thread(Run) { IsBackground = true, Name = "nave-sql-writer" }.Start();
     }
 
-    public async Task<T> WriteAsync<T>(Func<SqlSession, T> work, CancellationToken stopping)
+    public async Task<T> WriteAsync<T>(Func<SqlSession, T> work, CancellationToken stopping, bool needsSavepoint = true)
     {
         await _room.WaitAsync(stopping);
-        var unit = new Unit<T>(work, stopping);
+        var unit = new Unit<T>(work, stopping) { NeedsSavepoint = needsSavepoint };
         try
         {
             _queue.Add(unit, stopping);
@@ -128,11 +128,18 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
             return;
         }
 
-        Execute("SAVEPOINT unit");
+        if (unit.NeedsSavepoint)
+        {
+            Execute("SAVEPOINT unit");
+        }
+
         try
         {
             unit.Run(_session);
-            Execute("RELEASE unit");
+            if (unit.NeedsSavepoint)
+            {
+                Execute("RELEASE unit");
+            }
         }
         catch (Exception e)
         {
@@ -141,8 +148,12 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
                 throw new BatchLostException(e); // A full disk may end the transaction, and with it the units before this one.
             }
 
-            Execute("ROLLBACK TO unit");
-            Execute("RELEASE unit");
+            if (unit.NeedsSavepoint)
+            {
+                Execute("ROLLBACK TO unit");
+                Execute("RELEASE unit");
+            }
+
             unit.Thrown(e is DbException sql && _dialect.IsUnavailable(sql) ? Unavailable(sql) : e);
         }
     }
@@ -186,6 +197,9 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
     /// <summary>A write on its way: what to do, and whoever waits for it.</summary>
     private abstract class Unit
     {
+        /// <summary>Whether it may have changed something when it throws.</summary>
+        public required bool NeedsSavepoint { get; init; }
+
         public abstract bool IsCancelled { get; }
 
         public abstract void Run(SqlSession session);

@@ -35,6 +35,7 @@ public sealed class SqliteDialect(string path) : SqlDialect
             Run(connection, "PRAGMA foreign_keys=ON");
             Run(connection, "PRAGMA busy_timeout=5000");
             Run(connection, "PRAGMA temp_store=MEMORY");
+            Run(connection, "PRAGMA cache_size=-16384"); // 16 MB: what is written often is not read from the file each time.
             SqliteJsonSql.AddTo(connection);
             return connection;
         }

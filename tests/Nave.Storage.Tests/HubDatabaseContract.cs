@@ -77,6 +77,28 @@ public abstract class HubDatabaseContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_unit_without_a_savepoint_fails_its_own_caller_only()
+    {
+        using var gate = new ManualResetEventSlim();
+        var held = Database.WriteAsync(_ => gate.Wait(), default);
+        var before = InsertAsync(1, "before");
+        var broken = Database.WriteLastAsync(
+            session => session.Execute("INSERT INTO notes (id, body) SELECT 2, 'undone' UNION ALL SELECT 1, 'twice'"), default);
+        var thrown = Database.WriteLastAsync<int>(_ => throw new FormatException("on purpose"), default);
+        var kept = Database.WriteLastAsync(session => session.Execute("INSERT INTO notes (id, body) VALUES (4, 'kept')"), default);
+        gate.Set();
+
+        await held;
+        await before;
+        await Assert.ThrowsAnyAsync<System.Data.Common.DbException>(() => broken);
+        await Assert.ThrowsAsync<FormatException>(() => thrown);
+        Assert.Equal(1, await kept);
+        Assert.Equal("before", await ReadAsync(Database, 1));
+        Assert.Null(await ReadAsync(Database, 2)); // The first row of the statement that failed at its second.
+        Assert.Equal("kept", await ReadAsync(Database, 4));
+    }
+
+    [Fact]
     public async Task A_broken_constraint_fails_one_caller()
     {
         await InsertAsync(1, "first");

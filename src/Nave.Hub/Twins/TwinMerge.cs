@@ -14,6 +14,12 @@ internal static class TwinMerge
     // Up to here members are found one by one: comparing names is cheaper than an index of them.
     private const int IndexedFrom = 48;
 
+    // Of a scratch buffer that is kept: the usual twin's metadata, not the largest one's.
+    private const int MaxScratchBytes = 64 << 10;
+
+    [ThreadStatic]
+    private static ArrayBufferWriter<byte>? _scratch;
+
     // What was escaped stays readable: the values go to devices and back ends, never into HTML.
     internal static readonly JsonWriterOptions WriterOptions = new() { SkipValidation = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -23,7 +29,7 @@ internal static class TwinMerge
     /// <summary>The values after the patch.</summary>
     public static byte[] Values(JsonElement current, JsonElement patch)
     {
-        var output = new ArrayBufferWriter<byte>(1024);
+        var output = Scratch();
         WriteValue(output, current, patch);
         return output.WrittenSpan.ToArray();
     }
@@ -31,9 +37,21 @@ internal static class TwinMerge
     /// <summary>The metadata after the patch: what it names, and all above, gets the stamp.</summary>
     public static byte[] Metadata(JsonElement current, JsonElement patch, in TwinStamp stamp)
     {
-        var output = new ArrayBufferWriter<byte>(2048);
+        var output = Scratch();
         WriteNode(output, current, patch, stamp);
         return output.WrittenSpan.ToArray();
+    }
+
+    // One a thread: a merge is over before the next on its thread begins.
+    private static ArrayBufferWriter<byte> Scratch()
+    {
+        if (_scratch is null || _scratch.Capacity > MaxScratchBytes)
+        {
+            _scratch = new ArrayBufferWriter<byte>(4096);
+        }
+
+        _scratch.ResetWrittenCount();
+        return _scratch;
     }
 
     // What the patch does not name is copied as it stands: of a large twin a small patch costs little.

@@ -46,7 +46,10 @@ internal sealed class TwinStore(HubDatabase database, TwinReader reader, TwinWri
         using var parsed = JsonDocument.Parse(patch.Json);
         try
         {
-            return await database.WriteAsync(session => writer.PatchReported(session, id, patch, parsed.RootElement), CancellationToken.None);
+            ReportedOutcome Patch(SqlSession session) => writer.PatchReported(session, id, patch, parsed.RootElement);
+            return await (writer.TellsOfReported
+                ? database.WriteAsync(Patch, CancellationToken.None)
+                : database.WriteLastAsync(Patch, CancellationToken.None));
         }
         catch (StorageUnavailableException)
         {

@@ -1,5 +1,4 @@
 using System.Data.Common;
-using System.Text;
 using System.Text.Json;
 using Nave.Hub.Devices;
 using Nave.Hub.DigitalTwins;
@@ -17,13 +16,14 @@ namespace Nave.Hub.Twins;
 /// </summary>
 internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimeProvider time)
 {
+    // JSON is bound as the bytes that it is: a string would be made of them only to be unmade.
     private const string FindReported = """
         SELECT version, generation_id, reported_version, json(reported), reported_metadata FROM twins
         WHERE device_id = @device AND module_id = @module
         """;
 
     private const string UpdateReported = """
-        UPDATE twins SET version = version + 1, reported_version = reported_version + 1, reported = jsonb(@values), reported_metadata = @metadata
+        UPDATE twins SET version = version + 1, reported_version = reported_version + 1, reported = jsonb(CAST(@values AS TEXT)), reported_metadata = CAST(@metadata AS TEXT)
         WHERE device_id = @device AND module_id = @module AND version = @version AND generation_id = @generation
         """;
 
@@ -34,12 +34,12 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
 
     private const string UpdateOwned = """
         UPDATE twins SET version = version + 1, etag_counter = etag_counter + 1, desired_version = @desiredVersion,
-            tags = jsonb(@tags), desired = jsonb(@desired), desired_metadata = @metadata
+            tags = jsonb(CAST(@tags AS TEXT)), desired = jsonb(CAST(@desired AS TEXT)), desired_metadata = CAST(@metadata AS TEXT)
         WHERE device_id = @device AND module_id = @module AND version = @version AND generation_id = @generation
         """;
 
     private const string UpdateConfigurations = """
-        UPDATE twins SET configurations = jsonb(@configurations) WHERE device_id = @device AND module_id = @module
+        UPDATE twins SET configurations = jsonb(CAST(@configurations AS TEXT)) WHERE device_id = @device AND module_id = @module
         """;
 
     private const string UpdateModel = """
@@ -123,14 +123,14 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
             var before = FindForDigitalTwin(session, id);
             var rows = session.Execute(
                 UpdateOwned,
-                ("@desiredVersion", version), ("@tags", Text(tags)), ("@desired", Text(desired)), ("@metadata", Text(metadata)),
+                ("@desiredVersion", version), ("@tags", tags), ("@desired", desired), ("@metadata", metadata),
                 ("@device", device), ("@module", module), ("@version", row.Version), ("@generation", row.GenerationId));
             if (rows > 0)
             {
                 if (update.Configurations is { } configurations)
                 {
                     var written = Apply(configurations, row.Configurations ?? TwinMerge.Empty);
-                    session.Execute(UpdateConfigurations, ("@configurations", Text(written)), ("@device", device), ("@module", module));
+                    session.Execute(UpdateConfigurations, ("@configurations", written), ("@device", device), ("@module", module));
                 }
 
                 if (update.Tags is not null)
@@ -147,6 +147,9 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
 
         return HubFailures.PreconditionFailed;
     }
+
+    /// <summary>Whether <see cref="PatchReported"/> writes an event behind the twin; else the twin is the last that it writes.</summary>
+    public bool TellsOfReported => outbox.IsWanted(ChangeSource.TwinChangeEvents) || outbox.IsWanted(ChangeSource.DigitalTwinChangeEvents);
 
     /// <summary>Merges a device's checked patch into the reported properties.</summary>
     /// <param name="session">The unit's.</param>
@@ -182,7 +185,7 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
             var before = FindForDigitalTwin(session, id);
             var rows = session.Execute(
                 UpdateReported,
-                ("@values", Text(values)), ("@metadata", Text(stamped)),
+                ("@values", values), ("@metadata", stamped),
                 ("@device", device), ("@module", module), ("@version", row.Version), ("@generation", row.GenerationId));
             if (rows > 0)
             {
@@ -270,8 +273,6 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
     /// <summary>What is missing: the module, or its device too.</summary>
     public static HubFailure NotFound(SqlSession session, IdentityId id) =>
         id.IsModule && IdentityStore.Exists(session, new IdentityId(id.Device)) ? HubFailures.ModuleNotFound : HubFailures.DeviceNotFound;
-
-    private static string Text(byte[] json) => Encoding.UTF8.GetString(json);
 
     /// <summary>What a change by a back end needs of the row.</summary>
     private sealed record OwnedRow(

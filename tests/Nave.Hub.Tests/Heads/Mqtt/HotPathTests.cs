@@ -37,6 +37,17 @@ public sealed class HotPathTests
     }
 
     [Fact]
+    public void A_message_takes_little_more_in_the_log_than_what_it_carries()
+    {
+        using var rig = new ConnectionRig(client: MqttTestClient.Inline());
+        Exchange(rig, Packets());
+
+        // Payload, two properties, and what is stamped on each: sender, generation, authentication, source.
+        Assert.Equal(PerRead, rig.Log.Records.Count);
+        Assert.All(rig.Log.Records, record => Assert.InRange(record.Bytes.Length, 256, 256 + 300));
+    }
+
+    [Fact]
     public void A_commit_allocates_nothing()
     {
         var client = new MqttTestClient();
