@@ -25,7 +25,8 @@ internal sealed class ConnectionRig : IDisposable
     private readonly MqttConnection _connection;
     private readonly FaultInjection _faults;
 
-    public ConnectionRig(MqttOptions? options = null, MqttTestClient? client = null, bool keepsRecords = true)
+    public ConnectionRig(
+        MqttOptions? options = null, MqttTestClient? client = null, bool keepsRecords = true, QuotaOptions? quota = null, AccessOptions? access = null)
     {
         options ??= new MqttOptions();
         Client = client ?? new MqttTestClient();
@@ -40,6 +41,7 @@ internal sealed class ConnectionRig : IDisposable
             new ConnectionDeadline(Wheel, Time, Channel, options.ConnectTimeout));
         _transport.Deadline.ExpectKeepAlive(60);
 
+        Meter = new HubMeter(new QuotaPlan(quota ?? new QuotaOptions()), Time);
         var telemetry = new TelemetryPipeline(Log, streams);
         _faults = new FaultInjection(isOn: false, Time, NullLogger<FaultInjection>.Instance);
         var id = new IdentityId(DeviceId.Parse("dev"));
@@ -55,7 +57,7 @@ internal sealed class ConnectionRig : IDisposable
         // A session without a place: what only a place needs is not reached.
         var session = new DeviceSession(
             null!, telemetry, _faults, new HeartbeatIntake(new HeartbeatTable(), new HeartbeatOptions(), Time),
-            new SessionLimits(new DeviceLimits(new AccessOptions(), Time), new HubMeter(new QuotaPlan(new QuotaOptions()), Time), Time), new SessionRequest(grant, DeviceProtocol.Mqtt, Channel), default, holdsPlace: false);
+            new SessionLimits(new DeviceLimits(access ?? new AccessOptions(), Time), Meter, Time), new SessionRequest(grant, DeviceProtocol.Mqtt, Channel), default, holdsPlace: false);
         var topics = new MqttTopics(id);
         var subscriptions = new MqttSubscriptions(null!, id, "1", isDurable: false, topics, []);
         var signals = new MqttSignals(NullLogger<MqttSignals>.Instance, _metrics, Time);
@@ -74,6 +76,8 @@ internal sealed class ConnectionRig : IDisposable
     public MqttTestClient Client { get; }
 
     public HeldLog Log { get; }
+
+    public HubMeter Meter { get; }
 
     public DeadlineWheel Wheel { get; }
 

@@ -1,0 +1,348 @@
+using System.Net;
+using System.Text;
+using System.Text.Json.Nodes;
+using Amqp;
+using Amqp.Framing;
+using Nave.Hub.Heads.Amqp;
+using Nave.Hub.Hosting;
+using Nave.Hub.Quotas;
+using Nave.Hub.Telemetry;
+using Nave.Hub.Tests.Harness;
+using Nave.Hub.Tests.Heads.Amqp;
+using Nave.Hub.Tests.Heads.Http;
+using Nave.Protocol.Identities;
+using Nave.Tests;
+
+namespace Nave.Hub.Tests.Quotas;
+
+/// <summary>Limits of a whole hub over AMQP and HTTPS, what operators see of them, and that a restart keeps the day.</summary>
+public sealed class ThrottledHubTests
+{
+    private const string Throttled = "com.microsoft:device-container-throttled";
+
+    private static CancellationToken Stopping => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Over_Amqp_a_message_over_the_rate_is_rejected_and_the_link_stays()
+    {
+        await using var hub = await StartAsync("Quota:TelemetrySends=1/min", "Quota:MaxDelay=0s");
+        await using var client = await AmqpDeviceClient.ConnectDeviceAsync(hub, await hub.CreateAsync("dev"));
+        var sender = await client.SenderAsync("/devices/dev/messages/events");
+        Assert.Null(await sender.SendAsync("a"));
+
+        var error = (await sender.SendAsync("b"))!;
+
+        Assert.Equal((Throttled, "Too many requests. The limit of device-to-cloud sends is 1/min."), (error.Condition.ToString(), error.Description));
+        Assert.False(sender.IsClosed);
+        Assert.Equal(1, hub.Get<TelemetryPipeline>().Messages);
+        await ExplainedAsync(hub, "dev", "ThrottlingException", "over the limit of device-to-cloud sends: 1/min (no tier, Quota:TelemetrySends)");
+    }
+
+    [Fact]
+    public async Task Over_Amqp_a_batch_is_one_send_and_all_or_nothing()
+    {
+        await using var hub = await StartAsync("Quota:TelemetrySends=1/min", "Quota:MaxDelay=0s", "Quota:DailyMessages=1000");
+        await using var client = await AmqpDeviceClient.ConnectDeviceAsync(hub, await hub.CreateAsync("dev"));
+        var sender = await client.SenderAsync("/devices/dev/messages/events");
+
+        Assert.Null(await sender.SendAsync(Batch("a", "b", "c")));
+        Assert.Equal(Throttled, (await sender.SendAsync(Batch("d", "e")))!.Condition.ToString());
+
+        Assert.Equal(3, hub.Get<TelemetryPipeline>().Messages);
+        Assert.Equal(3, Used(hub, Metered.TelemetrySends));
+    }
+
+    [Fact]
+    public async Task Over_Amqp_a_message_waits_for_its_turn_and_is_then_accepted()
+    {
+        await using var hub = await StartAsync("Quota:TelemetrySends=2/s");
+        await using var client = await AmqpDeviceClient.ConnectDeviceAsync(hub, await hub.CreateAsync("dev"));
+        var sender = await client.SenderAsync("/devices/dev/messages/events");
+        var begun = TimeProvider.System.GetTimestamp();
+
+        var sent = await Task.WhenAll(Enumerable.Range(0, 4).Select(i => sender.SendAsync($"{i}")));
+
+        // Two at once, two at half a second each.
+        Assert.All(sent, Assert.Null);
+        Assert.True(TimeProvider.System.GetElapsedTime(begun).TotalSeconds > 0.9);
+        await using var reader = await AmqpDeviceClient.ConnectPolicyAsync(hub, "service");
+        Assert.Equal(["0", "1", "2", "3"], await (await reader.EventsAsync()).BodiesAsync(4));
+    }
+
+    [Fact]
+    [Conformance("messaging-semantics", 16)]
+    public async Task Over_Amqp_a_used_up_day_rejects_messages_and_commands()
+    {
+        await using var hub = await StartAsync("Quota:DailyMessages=2");
+        await using var device = await AmqpDeviceClient.ConnectDeviceAsync(hub, await hub.CreateAsync("dev"));
+        await using var service = await AmqpDeviceClient.ConnectPolicyAsync(hub, "service");
+        var sender = await device.SenderAsync("/devices/dev/messages/events");
+        var commands = await service.SenderAsync("/messages/devicebound");
+        Assert.Null(await sender.SendAsync(""));
+        Assert.Null(await commands.SendAsync(Command("dev")));
+
+        Assert.Equal("amqp:resource-limit-exceeded", (await sender.SendAsync(""))!.Condition.ToString());
+        Assert.Equal("amqp:resource-limit-exceeded", (await commands.SendAsync(Command("dev")))!.Condition.ToString());
+        Assert.False(sender.IsClosed);
+        await ExplainedAsync(hub, "dev", "IotHubQuotaExceeded", "the 2 messages of the day are used up (no tier, Quota:DailyMessages); they come back at 00:00 UTC");
+    }
+
+    [Fact]
+    public async Task Over_Amqp_a_device_that_connects_over_the_rate_is_refused_its_link()
+    {
+        await using var hub = await StartAsync("Quota:Connects=1/min");
+        await using var first = await AmqpDeviceClient.ConnectDeviceAsync(hub, await hub.CreateAsync("one"));
+        await first.SenderAsync("/devices/one/messages/events");
+
+        await using var second = await AmqpDeviceClient.ConnectDeviceAsync(hub, await hub.CreateAsync("two"));
+        var refused = await second.SenderAsync("/devices/two/messages/events");
+
+        Assert.Equal(Throttled, await refused.ClosedAsync());
+    }
+
+    [Fact]
+    [Conformance("device-http", 16)]
+    public async Task Over_Https_what_is_over_the_rate_gets_429_with_the_time_to_come_again()
+    {
+        await using var hub = await StartAsync("Quota:TelemetrySends=6/min", "Quota:CommandReceives=1/min", "Quota:MaxDelay=0s");
+        using var device = new HttpDevice(hub, await hub.CreateAsync("dev"));
+        for (var i = 0; i < 6; i++)
+        {
+            Assert.Equal(HttpStatusCode.NoContent, (await SendAsync(device)).StatusCode);
+        }
+
+        await RefusedAsync(await SendAsync(device), 429, "ThrottlingException", 10);
+
+        Assert.Equal(HttpStatusCode.NoContent, (await device.SendAsync(HttpMethod.Get, "deviceBound")).StatusCode);
+        await RefusedAsync(await device.SendAsync(HttpMethod.Get, "deviceBound"), 429, "ThrottlingException", 60);
+    }
+
+    [Fact]
+    [Conformance("device-http", 16)]
+    public async Task Over_Https_a_device_over_its_own_limit_gets_429_without_any_tier()
+    {
+        await using var hub = await StartAsync("Access:MaxMessagesPerDevice=3");
+        using var device = new HttpDevice(hub, await hub.CreateAsync("dev"));
+        using var other = new HttpDevice(hub, await hub.CreateAsync("other"));
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => SendAsync(device)));
+
+        var refused = answers.First(answer => answer.StatusCode is HttpStatusCode.TooManyRequests);
+        await RefusedAsync(refused, 429, "DeviceThrottlingLimitExceeded", 10);
+        Assert.Equal(HttpStatusCode.NoContent, (await SendAsync(other)).StatusCode);
+        await ExplainedAsync(hub, "dev", "DeviceThrottlingLimitExceeded", "more than 3 messages a second of 'dev' (Access:MaxMessagesPerDevice)");
+    }
+
+    [Fact]
+    [Conformance("messaging-semantics", 16, 17)]
+    public async Task The_day_survives_a_restart_and_ends_at_midnight_and_the_registry_goes_on()
+    {
+        using var directory = new TempDirectory();
+        var time = new ShiftedTime();
+        string token;
+        await using (var hub = await StartAsync(directory, time, "Quota:DailyMessages=4"))
+        {
+            var identity = await hub.CreateAsync("dev");
+            token = hub.DeviceToken(identity, TimeSpan.FromDays(3));
+            using var device = new HttpDevice(hub, token) { Id = identity.Id };
+            Assert.Equal(HttpStatusCode.NoContent, (await SendAsync(device, new string('x', 6 * 1024))).StatusCode);
+            Assert.Equal(HttpStatusCode.NoContent, (await SendAsync(device, "")).StatusCode);
+            Assert.Equal(3, Used(hub, Metered.TelemetrySends));
+        }
+
+        await using var again = await StartAsync(directory, time, "Quota:DailyMessages=4");
+        Assert.Equal(3, Used(again, Metered.TelemetrySends));
+        using var back = new HttpDevice(again, token) { Id = new(DeviceId.Parse("dev")) };
+        Assert.Equal(HttpStatusCode.NoContent, (await SendAsync(back)).StatusCode);
+
+        var refused = await SendAsync(back);
+        Assert.Equal(HttpStatusCode.Forbidden, refused.StatusCode);
+        Assert.Contains("ErrorCode:IotHubQuotaExceeded;", await refused.Content.ReadAsStringAsync(Stopping), StringComparison.Ordinal);
+        using var owner = new HttpDevice(again, again.PolicyToken("iothubowner"));
+        Assert.Equal(HttpStatusCode.OK, (await owner.SendToAsync(HttpMethod.Get, "devices/dev")).StatusCode);
+        Assert.Equal(HttpStatusCode.Forbidden, (await owner.SendToAsync(HttpMethod.Get, "twins/dev")).StatusCode);
+
+        time.Advance(again.Get<HubMeter>().Daily!.ResetsAt - time.GetUtcNow() + TimeSpan.FromSeconds(1));
+        Assert.Equal(HttpStatusCode.NoContent, (await SendAsync(back)).StatusCode);
+    }
+
+    [Fact]
+    public async Task What_back_ends_do_costs_what_it_brings()
+    {
+        await using var hub = await StartAsync("Quota:DailyMessages=1000", "Quota:BlockBytes=100");
+        await hub.CreateAsync("dev");
+        using var owner = new HttpDevice(hub, hub.PolicyToken("iothubowner"));
+
+        var patch = """{"properties":{"desired":{"text":"TEXT"}}}""".Replace("TEXT", new string('x', 300), StringComparison.Ordinal);
+        (await owner.SendToAsync(HttpMethod.Patch, "twins/dev", Json(patch))).EnsureSuccessStatusCode();
+        Assert.Equal((patch.Length + 99) / 100, Used(hub, Metered.TwinUpdates));
+
+        var twin = await (await owner.SendToAsync(HttpMethod.Get, "twins/dev")).Content.ReadAsByteArrayAsync(Stopping);
+        Assert.Equal((twin.Length + 99) / 100, Used(hub, Metered.TwinReads));
+
+        (await owner.SendToAsync(HttpMethod.Post, "devices/query", Json("""{"query":"SELECT deviceId FROM devices"}"""))).EnsureSuccessStatusCode();
+        Assert.Equal(1, Used(hub, Metered.Queries));
+
+        // A method that nobody takes has cost its request.
+        await owner.SendToAsync(HttpMethod.Post, "twins/dev/methods", Json("""{"methodName":"m","payload":null}"""));
+        Assert.Equal(1, Used(hub, Metered.Methods));
+
+        // Registry calls, and what is refused, cost nothing.
+        (await owner.SendToAsync(HttpMethod.Get, "devices/dev")).EnsureSuccessStatusCode();
+        Assert.Equal(HttpStatusCode.NotFound, (await owner.SendToAsync(HttpMethod.Get, "twins/nobody")).StatusCode);
+        Assert.Equal(hub.Get<HubMeter>().Daily!.Read().Sum(), new[] { Metered.TwinUpdates, Metered.TwinReads, Metered.Queries, Metered.Methods }.Sum(operation => Used(hub, operation)));
+    }
+
+    [Fact]
+    public async Task Each_rate_refuses_its_own_routes_and_no_others()
+    {
+        (Metered Operation, HttpMethod Verb, string Path, string? Body)[] routes =
+        [
+            (Metered.RegistryOperations, HttpMethod.Get, "devices/dev", null),
+            (Metered.TwinReads, HttpMethod.Get, "twins/dev", null),
+            (Metered.TwinUpdates, HttpMethod.Patch, "twins/dev", """{"tags":{"a":1}}"""),
+            (Metered.Queries, HttpMethod.Post, "devices/query", """{"query":"SELECT * FROM devices"}"""),
+            (Metered.JobOperations, HttpMethod.Get, "jobs/v2/query", null),
+            (Metered.ConfigurationOperations, HttpMethod.Get, "configurations", null),
+        ];
+        await using var hub = await StartAsync([.. routes.Select(route => $"{route.Operation.Option()}=1/min"), "Quota:MaxDelay=0s"]);
+        await hub.CreateAsync("dev");
+        using var owner = new HttpDevice(hub, hub.PolicyToken("iothubowner"));
+
+        foreach (var (_, verb, path, body) in routes)
+        {
+            (await owner.SendToAsync(verb, path, body is null ? null : Json(body))).EnsureSuccessStatusCode();
+        }
+
+        foreach (var (operation, verb, path, body) in routes)
+        {
+            var answer = await owner.SendToAsync(verb, path, body is null ? null : Json(body));
+            await RefusedAsync(answer, 429, "ThrottlingException", 60);
+            Assert.Contains(operation.Words(), await answer.Content.ReadAsStringAsync(Stopping), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task A_stranger_uses_nothing_up()
+    {
+        await using var hub = await StartAsync("Quota:RegistryOperations=1/min", "Quota:Connects=1/min", "Quota:MaxDelay=0s");
+        await hub.CreateAsync("dev");
+        using var stranger = new HttpDevice(hub, token: null);
+        using var owner = new HttpDevice(hub, hub.PolicyToken("iothubowner"));
+        using var reader = new HttpDevice(hub, hub.PolicyToken("device"));
+
+        for (var i = 0; i < 5; i++)
+        {
+            Assert.Equal(HttpStatusCode.Unauthorized, (await stranger.SendToAsync(HttpMethod.Get, "devices/dev")).StatusCode);
+            Assert.Equal(HttpStatusCode.Unauthorized, (await reader.SendToAsync(HttpMethod.Get, "devices/dev")).StatusCode);
+        }
+
+        Assert.Equal(HttpStatusCode.OK, (await owner.SendToAsync(HttpMethod.Get, "devices/dev")).StatusCode);
+    }
+
+    [Fact]
+    public async Task The_operator_sees_limits_and_what_they_did_and_is_not_limited()
+    {
+        await using var hub = await StartAsync("Quota:Tier=S1", "Quota:Units=2", "Quota:Queries=1/min", "Quota:MaxDelay=0s", "Quota:DailyMessages=3");
+        await hub.CreateAsync("dev");
+        using var owner = new HttpDevice(hub, hub.PolicyToken("iothubowner"));
+        for (var i = 0; i < 3; i++)
+        {
+            await owner.SendToAsync(HttpMethod.Post, "devices/query", Json("""{"query":"SELECT * FROM devices"}"""));
+        }
+
+        JsonNode quota = new JsonObject();
+        for (var i = 0; i < 50; i++)
+        {
+            quota = await OperatorAsync(hub, "quota");
+        }
+
+        Assert.Equal(("S1", 2), ((string?)quota["tier"], (int)quota["units"]!));
+        Assert.Equal((3L, 1L, 2L, "ok"), ((long)quota["day"]!["limit"]!, (long)quota["day"]!["used"]!, (long)quota["day"]!["left"]!, (string?)quota["day"]!["state"]));
+        Assert.EndsWith("T00:00:00Z", ((string?)quota["day"]!["resetsAt"])!.Replace(".0000000", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        var queries = quota["limits"]!.AsArray().Single(limit => (string?)limit!["operation"] == "queries")!;
+        Assert.Equal(("1/min", 1L, 2L, "near", "Quota:Queries"), ((string?)queries["limit"], (long)queries["passed"]!, (long)queries["refused"]!, (string?)queries["state"], (string?)queries["option"]));
+        Assert.Equal("200/min", (string?)quota["limits"]!.AsArray().Single(limit => (string?)limit!["operation"] == "registryOperations")!["limit"]);
+        Assert.Equal("600/min", (string?)quota["devices"]![0]!["limit"]);
+
+        hub.Get<HubMeter>().Charge(Metered.Queries, 3 * 4096);
+        Assert.Equal("exhausted", (string?)(await OperatorAsync(hub, "quota"))["day"]!["state"]);
+        var metrics = await MetricsAsync(hub);
+        Assert.Contains("nave_throttled_total{limit=\"queries\",result=\"refused\"} 2", metrics, StringComparison.Ordinal);
+        Assert.Contains("nave_quota_messages_used{operation=\"queries\"} 4", metrics, StringComparison.Ordinal);
+        Assert.Contains("nave_quota_messages_limit 3", metrics, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_a_tier_the_operator_sees_that_all_is_off()
+    {
+        await using var hub = await StartAsync();
+
+        var quota = await OperatorAsync(hub, "quota");
+
+        Assert.False((bool)quota["isOn"]!);
+        Assert.Null(quota["day"]);
+        Assert.All(quota["limits"]!.AsArray(), limit => Assert.Equal("off", (string?)limit!["state"]));
+    }
+
+    private static Task<TestHub> StartAsync(params string[] settings) => DeviceHub.StartAsync(options => Set(options, settings));
+
+    private static Task<TestHub> StartAsync(TempDirectory directory, TimeProvider time, params string[] settings) =>
+        TestHub.StartAsync(options => Set(options, settings), time, directory.PathOf("data"));
+
+    private static void Set(HubOptions options, string[] settings)
+    {
+        foreach (var parts in settings.Select(setting => setting.Split('=', 2)))
+        {
+            OptionTable.Find(parts[0])!.Set(options, parts[1]);
+        }
+    }
+
+    private static StringContent Json(string body) => new(body, Encoding.UTF8, "application/json");
+
+    private static Task<HttpResponseMessage> SendAsync(HttpDevice device, string body = "x") =>
+        device.SendAsync(HttpMethod.Post, "events", new StringContent(body));
+
+    private static long Used(TestHub hub, Metered operation) => hub.Get<HubMeter>().Daily!.Read()[(int)operation];
+
+    private static async Task RefusedAsync(HttpResponseMessage answer, int status, string code, int secondsAtMost)
+    {
+        Assert.Equal(status, (int)answer.StatusCode);
+        Assert.Equal(code, Assert.Single(answer.Headers.GetValues("iothub-errorcode")));
+        Assert.InRange(int.Parse(Assert.Single(answer.Headers.GetValues("Retry-After"))), 1, secondsAtMost);
+        Assert.StartsWith($"{{\"Message\":\"ErrorCode:{code};", await answer.Content.ReadAsStringAsync(Stopping), StringComparison.Ordinal);
+    }
+
+    private static async Task ExplainedAsync(TestHub hub, string device, string code, string explanation)
+    {
+        var decisions = (await OperatorAsync(hub, "why?device=" + device)).AsArray();
+        var refusal = Assert.Single(decisions, decision => (string?)decision!["code"] == code)!;
+        Assert.Equal(explanation, (string?)refusal["explanation"]);
+        Assert.NotNull((string?)refusal["hint"]);
+    }
+
+    private static async Task<JsonNode> OperatorAsync(TestHub hub, string path) => JsonNode.Parse(await OperatorTextAsync(hub, "$nave/v1/" + path))!;
+
+    private static Task<string> MetricsAsync(TestHub hub) => OperatorTextAsync(hub, "metrics");
+
+    private static async Task<string> OperatorTextAsync(TestHub hub, string path)
+    {
+        using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{hub.Connection.Ports.Operator}/") };
+        http.DefaultRequestHeaders.Authorization = new("Bearer", OperatorFile.Find(hub.Host.DataDirectory)!.Token);
+        return await http.GetStringAsync(path, Stopping);
+    }
+
+    private static Message Command(string device) => new() { Properties = new Properties { To = $"/devices/{device}/messages/devicebound" }, BodySection = new Data { Binary = "c"u8.ToArray() } };
+
+    private static Message Batch(params string[] bodies)
+    {
+        var sections = new DataList();
+        foreach (var body in bodies)
+        {
+            var inner = new Message { BodySection = new Data { Binary = Encoding.UTF8.GetBytes(body) } }.Encode();
+            sections.Add(new Data { Binary = inner.Buffer.AsSpan(inner.Offset, inner.Length).ToArray() });
+        }
+
+        return new Message { Format = TelemetryReader.BatchFormat, BodySection = sections };
+    }
+}
