@@ -21,8 +21,8 @@ internal sealed class AccessOptions
     /// <summary><c>Access:MaxConnectsPerAddress</c>: connects from one address in a minute, all identities together. 0 lifts the limit.</summary>
     public int MaxConnectsPerAddress { get; set; } = 100_000;
 
-    /// <summary><c>Access:MaxMessagesPerDevice</c>: messages of one identity in a second. 0 lifts the limit.</summary>
-    public int MaxMessagesPerDevice { get; set; } = 20_000;
+    /// <summary><c>Access:MaxMessagesPerDevice</c>: messages of one identity in a second: a tenth of a core. 0 lifts the limit.</summary>
+    public int MaxMessagesPerDevice { get; set; } = 100_000;
 
     /// <summary>The name that event hub clients use for <c>/messages/events</c>; the <c>EntityPath</c> of connection strings.</summary>
     public string EventHubName { get; set; } = "nave";

@@ -174,8 +174,16 @@ internal sealed class DeviceSession : ILiveAccess
     /// <summary>
     /// Takes the message that a device left for the case that its connection breaks: telemetry, but no sign of its life.
     /// </summary>
-    public TelemetryResult TrySendWill(TelemetryProperties properties, in ReadOnlySequence<byte> body) =>
-        _telemetry.TryAppend(_sender, properties, body, waiter: null);
+    public TelemetryResult TrySendWill(TelemetryProperties properties, in ReadOnlySequence<byte> body)
+    {
+        var result = _telemetry.TryAppend(_sender, properties, body, waiter: null);
+        if (result.Outcome is AppendOutcome.Taken)
+        {
+            _hubMeter.Charge(Metered.TelemetrySends, body.Length + properties.CountedBytes); // The hub said it for the device: never refused.
+        }
+
+        return result;
+    }
 
     /// <summary>The device shows that it lives, without a message: a ping.</summary>
     public void Pinged() => _life.Heard(HeardBits.Other);

@@ -155,7 +155,7 @@ public sealed class AccessSection
     public int MaxConnectsPerAddress { get; set; } = 100_000;
 
     /// <summary>Messages of one device or module in a second; 0 lifts the limit.</summary>
-    public int MaxMessagesPerDevice { get; set; } = 20_000;
+    public int MaxMessagesPerDevice { get; set; } = 100_000;
 }
 
 /// <summary>Section <c>Events</c>.</summary>

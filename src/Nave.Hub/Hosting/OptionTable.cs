@@ -55,7 +55,7 @@ public static class OptionTable
             (o, text) => o.Access.MaxConnectsPerDevice = Number(text, 0, int.MaxValue)),
         new("Access:MaxConnectsPerAddress", null, "100000", "Connects from one address in a minute, all devices together; 0 lifts it",
             (o, text) => o.Access.MaxConnectsPerAddress = Number(text, 0, int.MaxValue)),
-        new("Access:MaxMessagesPerDevice", null, "20000", "Messages of one device or module in a second; what is more waits; 0 lifts it",
+        new("Access:MaxMessagesPerDevice", null, "100000", "Messages of one device or module in a second; what is more waits; 0 lifts it",
             (o, text) => o.Access.MaxMessagesPerDevice = Number(text, 0, int.MaxValue)),
         new("Events:Partitions", null, "4", "Partitions of the events endpoint, 1 to 32; fixed once data exists",
             (o, text) => o.Events.Partitions = Number(text, 1, 32)),

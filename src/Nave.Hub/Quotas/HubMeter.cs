@@ -12,7 +12,7 @@ internal sealed class HubMeter
     private readonly QuotaPlan _plan;
     private readonly TimeProvider _time;
     private readonly RateLimit?[] _limits;
-    private readonly HubFailure? _exhausted;
+    private readonly string _whyExhausted;
     private long _exhaustedRefusals;
 
     public HubMeter(QuotaPlan plan, TimeProvider time)
@@ -25,9 +25,9 @@ internal sealed class HubMeter
         if (plan.IsOn)
         {
             Daily = new DailyQuota(plan.DailyUnits, time);
-            _exhausted = HubFailures.QuotaExceeded.Because(
-                $"the {plan.DailyUnits} messages of the day are used up ({plan.Name}, Quota:DailyMessages); they come back at 00:00 UTC");
         }
+
+        _whyExhausted = $"the {plan.DailyUnits} messages of the day are used up ({plan.Name}, Quota:DailyMessages); they come back at 00:00 UTC";
     }
 
     /// <summary>Raised when something was refused: what, to whom if that is known, why. Handlers return at once and do not throw.</summary>
@@ -55,11 +55,9 @@ internal sealed class HubMeter
     /// <param name="waited">How long it has waited elsewhere.</param>
     public Turn Take(Metered operation, IdentityId? who, double cost = 1, TimeSpan waited = default)
     {
-        if (operation.IsRefusedWithoutUnits() && Daily?.IsExhausted is true)
+        if (FindExhausted(operation, who) is { } exhausted)
         {
-            Interlocked.Increment(ref _exhaustedRefusals);
-            Refused?.Invoke(operation, who, _exhausted!); // There with Daily.
-            return new Turn(TimeSpan.Zero, _exhausted);
+            return new Turn(TimeSpan.Zero, exhausted);
         }
 
         if (_limits[(int)operation] is not { } limit)
@@ -103,14 +101,7 @@ internal sealed class HubMeter
             await Task.Delay(wait, _time, stopping);
         }
 
-        if (!operation.IsRefusedWithoutUnits() || Daily?.IsExhausted is not true)
-        {
-            return null;
-        }
-
-        Interlocked.Increment(ref _exhaustedRefusals);
-        Refused?.Invoke(operation, who, _exhausted!);
-        return _exhausted;
+        return FindExhausted(operation, who);
     }
 
     /// <summary>Units that so many bytes cost: one for each block that is begun, and one for nothing at all.</summary>
@@ -118,6 +109,19 @@ internal sealed class HubMeter
 
     /// <summary>Uses up what so many bytes cost.</summary>
     public void Charge(Metered operation, long bytes) => Daily?.Charge(operation, UnitsOf(bytes));
+
+    private HubFailure? FindExhausted(Metered operation, IdentityId? who)
+    {
+        if (!operation.IsRefusedWithoutUnits() || Daily?.IsExhausted is not true)
+        {
+            return null;
+        }
+
+        Interlocked.Increment(ref _exhaustedRefusals);
+        var failure = (operation is Metered.CommandSends ? HubFailures.QuotaExceededForService : HubFailures.QuotaExceeded).Because(_whyExhausted);
+        Refused?.Invoke(operation, who, failure);
+        return failure;
+    }
 
     private async ValueTask<HubFailure?> WaitAsync(TimeSpan wait, CancellationToken stopping)
     {

@@ -51,6 +51,9 @@ public static class HubFailures
     public static readonly HubFailure QuotaExceeded = Of(
         HubErrorCode.IotHubQuotaExceeded, "amqp:resource-limit-exceeded", ConnackCode.ServerUnavailable, "The message quota of the day is used up.");
 
+    /// <summary>The same, told to a back end: its clients take the devices' condition for a full queue (spec/service-amqp.md 3).</summary>
+    public static readonly HubFailure QuotaExceededForService = QuotaExceeded with { AmqpCondition = "com.microsoft:quota-exceeded" };
+
     /// <summary>The device's queue holds as many messages as it may.</summary>
     public static readonly HubFailure QueueFull = Of(
         HubErrorCode.DeviceMaximumQueueDepthExceeded, "amqp:resource-limit-exceeded", ConnackCode.NotAuthorized, "The device's message queue is full.");

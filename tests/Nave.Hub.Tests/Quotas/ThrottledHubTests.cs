@@ -82,7 +82,7 @@ public sealed class ThrottledHubTests
         Assert.Null(await commands.SendAsync(Command("dev")));
 
         Assert.Equal("amqp:resource-limit-exceeded", (await sender.SendAsync(""))!.Condition.ToString());
-        Assert.Equal("amqp:resource-limit-exceeded", (await commands.SendAsync(Command("dev")))!.Condition.ToString());
+        Assert.Equal("com.microsoft:quota-exceeded", (await commands.SendAsync(Command("dev")))!.Condition.ToString());
         Assert.False(sender.IsClosed);
         await ExplainedAsync(hub, "dev", "IotHubQuotaExceeded", "the 2 messages of the day are used up (no tier, Quota:DailyMessages); they come back at 00:00 UTC");
     }

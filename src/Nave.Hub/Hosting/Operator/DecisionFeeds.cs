@@ -101,8 +101,8 @@ internal sealed class DecisionFeeds
         Refuse(id?.ToString(), null, failure, null);
         switch (operation)
         {
-            case Metered.Connects:
-                _operations.ConnectRefused(id?.Device.Value, null, failure);
+            case Metered.Connects when id is { } device:
+                ConnectRefused(device, failure);
                 break;
             case Metered.CommandSends when id is { } target:
                 _operations.CommandRefused(target.Device.Value, failure);
@@ -115,7 +115,17 @@ internal sealed class DecisionFeeds
         Refuse(id.ToString(), address, failure, null);
         if (address is not null)
         {
-            _operations.ConnectRefused(id.Device.Value, null, failure);
+            ConnectRefused(id, failure);
+        }
+    }
+
+    // Trying and failing: the heartbeat monitor is to know it.
+    private void ConnectRefused(IdentityId id, HubFailure failure)
+    {
+        _operations.ConnectRefused(id.Device.Value, null, failure);
+        if (!id.IsModule)
+        {
+            _heartbeats.Refused(id.Device.Value, failure.Code.ToString());
         }
     }
 
@@ -146,6 +156,7 @@ internal sealed class DecisionFeeds
         CloseReason.CredentialRevoked => "the key, certificate or policy it came with no longer stands",
         CloseReason.ProtocolViolation => "the device broke a rule of the protocol",
         CloseReason.Refused => "a message was refused, and the protocol can only say so by closing",
+        CloseReason.Throttled => "it was over a limit, or took nothing of what it was sent",
         CloseReason.LogUnavailable => "the hub takes no messages",
         CloseReason.HubStopping => "the hub stopped",
         _ => reason.ToString(),

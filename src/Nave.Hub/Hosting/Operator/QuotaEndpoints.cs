@@ -50,6 +50,7 @@ internal sealed class QuotaEndpoints(HubMeter meter, DeviceLimits devices)
             ["blockBytes"] = meter.Plan.BlockBytes,
             ["resetsAt"] = ServiceTime.Write(daily.ResetsAt),
             ["refused"] = meter.ExhaustedRefusals,
+            ["unwritten"] = daily.ReadUnsaved().Values.Sum(units => units.Sum()), // What a crash now would forget.
             ["byOperation"] = operations,
         };
     }
