@@ -19,7 +19,8 @@ internal static class DebianPackage
                 $"{program} is missing. Run again with --install (apt-get install -y {package}), or leave it out of --peers.");
         }
 
-        await using var apt = ChildProcess.Start("apt-get", "install", "-y", package);
+        await using var apt = ChildProcess.Start(
+            "apt-get", ["install", "-y", "--no-install-recommends", package], new Dictionary<string, string> { ["DEBIAN_FRONTEND"] = "noninteractive" });
         await apt.Output.ReadToEndAsync(stopping);
         await apt.WaitForExitAsync(stopping);
         return Find(program) ?? throw new PeerUnavailableException(

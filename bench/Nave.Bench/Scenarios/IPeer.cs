@@ -20,6 +20,8 @@ internal sealed record PeerSetting(string Directory, int Devices, bool Tls, bool
 /// <summary>A serving process and how the generator reaches it. Disposing stops it.</summary>
 internal sealed class RunningPeer(ChildProcess process, int port) : IAsyncDisposable
 {
+    private ChildProcess? _other;
+
     public int ProcessId { get; init; } = process.Id;
 
     public int Port => port;
@@ -34,7 +36,21 @@ internal sealed class RunningPeer(ChildProcess process, int port) : IAsyncDispos
     /// <summary>What the generator needs beyond host and port: TLS, credentials.</summary>
     public IReadOnlyList<string> LoadArguments { get; init; } = [];
 
-    public ValueTask DisposeAsync() => process.DisposeAsync();
+    /// <summary>The same with another process that ends after it.</summary>
+    public RunningPeer With(ChildProcess other)
+    {
+        _other = other;
+        return this;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await process.DisposeAsync();
+        if (_other is { } other)
+        {
+            await other.DisposeAsync();
+        }
+    }
 }
 
 /// <summary>A peer could not be had or did not start; the message says what to do.</summary>

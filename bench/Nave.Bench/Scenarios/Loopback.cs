@@ -7,7 +7,7 @@ namespace Nave.Bench.Scenarios;
 internal static class Loopback
 {
     private const int ConnectionsPerSource = 10_000;
-    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
 
     /// <summary>A port that nobody held a moment ago.</summary>

@@ -30,6 +30,9 @@ internal static class PeerList
         KestrelPeer.PeerName => new KestrelPeer(),
         MosquittoPeer.PeerName => new MosquittoPeer(),
         MqttNetPeer.PeerName => new MqttNetPeer(),
+        AedesPeer.PeerName => new AedesPeer(),
+        NatsPeer.PeerName => new NatsPeer(),
+        RabbitPeer.PeerName => new RabbitPeer(),
         _ => throw new FormatException($"there is no peer \"{name}\": {All}"),
     };
 }
