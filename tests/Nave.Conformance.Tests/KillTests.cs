@@ -26,7 +26,7 @@ public sealed class KillTests
         var devices = new List<RawDevice>();
         for (var i = 0; i < Devices; i++)
         {
-            devices.Add(new RawDevice(hub, await hub.CreateDeviceAsync($"kill-{i}", stopping)));
+            devices.Add(RawDevice.Of(hub, await hub.CreateDeviceAsync($"kill-{i}", stopping)));
         }
 
         var reader = new EventsReader(hub, Partitions);

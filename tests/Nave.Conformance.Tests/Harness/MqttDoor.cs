@@ -33,7 +33,7 @@ internal static class MqttDoor
     }
 
     /// <summary>Connects a device and expects CONNACK 0.</summary>
-    public static async Task ConnectAsync(OutsideHub hub, SslStream tls, string device, string token, CancellationToken stopping)
+    public static async Task ConnectAsync(OutsideHub hub, Stream tls, string device, string token, CancellationToken stopping)
     {
         var output = new ArrayBufferWriter<byte>();
         new ConnectPacket
@@ -51,7 +51,7 @@ internal static class MqttDoor
     }
 
     /// <summary>Sends a SUBSCRIBE.</summary>
-    public static async Task WriteAsync(SslStream tls, SubscribePacket packet, CancellationToken stopping)
+    public static async Task WriteAsync(Stream tls, SubscribePacket packet, CancellationToken stopping)
     {
         var output = new ArrayBufferWriter<byte>();
         packet.Write(output, MqttVersion.V311);
@@ -59,7 +59,7 @@ internal static class MqttDoor
     }
 
     /// <summary>Reads packets, whatever they are, up to the first of that type.</summary>
-    public static async Task ReadUntilAsync(SslStream tls, PacketType type, CancellationToken stopping)
+    public static async Task ReadUntilAsync(Stream tls, PacketType type, CancellationToken stopping)
     {
         var head = new byte[1];
         while (true)

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Collections.Concurrent;
-using System.Net.Security;
 using System.Text;
 using Nave.Mqtt;
 using Nave.Protocol.Access;
@@ -8,35 +7,45 @@ using Nave.Protocol.Access;
 namespace Nave.Conformance.Tests.Harness;
 
 /// <summary>
-/// A device that sends numbered telemetry over MQTT with TLS as fast as a window allows and remembers which numbers were
+/// A device that sends numbered telemetry over MQTT as fast as a window allows and remembers which numbers were
 /// acknowledged: what a kill test holds the hub to.
 /// </summary>
-internal sealed class RawDevice(OutsideHub hub, string deviceConnectionString)
+/// <param name="id">The device's id.</param>
+/// <param name="connect">Opens its connection, CONNACK included.</param>
+internal sealed class RawDevice(string id, Func<CancellationToken, Task<Stream>> connect)
 {
     private const int Window = 20;
-
-    private readonly Dictionary<string, string> _fields =
-        deviceConnectionString.Split(';').Select(field => field.Split('=', 2)).ToDictionary(field => field[0], field => field[1]);
 
     private readonly ConcurrentDictionary<ushort, int> _inFlight = new();
     private int _next;
 
     /// <summary>The device's id.</summary>
-    public string Id => _fields["DeviceId"];
+    public string Id => id;
 
     /// <summary>Numbers whose PUBACK has arrived.</summary>
     public ConcurrentQueue<int> Acknowledged { get; } = new();
 
+    /// <summary>A device with TLS and a token.</summary>
+    public static RawDevice Of(OutsideHub hub, string connectionString)
+    {
+        var fields = connectionString.Split(';').Select(field => field.Split('=', 2)).ToDictionary(field => field[0], field => field[1]);
+        var id = fields["DeviceId"];
+        return new RawDevice(id, async stopping =>
+        {
+            var tls = await MqttDoor.OpenAsync(hub, stopping);
+            var token = SasToken.Mint($"{hub.Address}/devices/{id}", fields["SharedAccessKey"], TimeProvider.System.GetUtcNow().AddHours(1));
+            await MqttDoor.ConnectAsync(hub, tls, id, token, stopping);
+            return tls;
+        });
+    }
+
     /// <summary>Connects and sends until the connection is lost or the token is cancelled.</summary>
     public async Task SendUntilCutAsync(Action acknowledged, CancellationToken stopping)
     {
-        await using var tls = await MqttDoor.OpenAsync(hub, stopping);
         try
         {
-            var token = SasToken.Mint(
-                $"{hub.Address}/devices/{Id}", _fields["SharedAccessKey"], TimeProvider.System.GetUtcNow().AddHours(1));
-            await MqttDoor.ConnectAsync(hub, tls, Id, token, stopping);
-            await SendAsync(tls, acknowledged, stopping);
+            await using var line = await connect(stopping);
+            await SendAsync(line, acknowledged, stopping);
         }
         catch (IOException)
         {
@@ -50,7 +59,7 @@ internal sealed class RawDevice(OutsideHub hub, string deviceConnectionString)
         _inFlight.Clear();
     }
 
-    private async Task SendAsync(SslStream tls, Action acknowledged, CancellationToken stopping)
+    private async Task SendAsync(Stream line, Action acknowledged, CancellationToken stopping)
     {
         var topic = Encoding.UTF8.GetBytes($"devices/{Id}/messages/events/");
         var output = new ArrayBufferWriter<byte>();
@@ -74,8 +83,8 @@ internal sealed class RawDevice(OutsideHub hub, string deviceConnectionString)
                 }.Write(output, MqttVersion.V311);
             }
 
-            await tls.WriteAsync(output.WrittenMemory, stopping);
-            var count = await tls.ReadAsync(input.AsMemory(kept), stopping);
+            await line.WriteAsync(output.WrittenMemory, stopping);
+            var count = await line.ReadAsync(input.AsMemory(kept), stopping);
             if (count == 0)
             {
                 return;
