@@ -73,7 +73,8 @@ internal sealed class HubMeter
 
         // The detail is the same each time: a flood is one entry with a count. When to come again is the peer's only.
         var failure = turn.Failure.Saying($"{turn.Failure.Message} The limit of {operation.Words()} is {limit.Rate}.")
-            .Because($"over the limit of {operation.Words()}: {limit.Rate} ({_plan.Name}, {operation.Option()})") with { RetryAfter = turn.Wait };
+            .Because($"over the limit of {operation.Words()}: {limit.Rate} ({_plan.Name}, {operation.Option()})");
+        failure = failure with { RetryAfter = turn.Wait };
         Refused?.Invoke(operation, who, failure);
         return new Turn(turn.Wait, failure);
     }

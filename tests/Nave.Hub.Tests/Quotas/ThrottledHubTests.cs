@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Amqp;
 using Amqp.Framing;
+using Amqp.Types;
 using Nave.Hub.Heads.Amqp;
 using Nave.Hub.Hosting;
 using Nave.Hub.Quotas;
@@ -223,6 +224,81 @@ public sealed class ThrottledHubTests
     }
 
     [Fact]
+    public async Task Direct_methods_are_limited_by_blocks_of_their_payload()
+    {
+        await using var hub = await StartAsync("Quota:Methods=4/min", "Quota:MaxDelay=0s");
+        await hub.CreateAsync("dev");
+        using var owner = new HttpDevice(hub, hub.PolicyToken("iothubowner"));
+
+        Task<HttpResponseMessage> CallAsync(int bytes) => owner.SendToAsync(
+            HttpMethod.Post, "twins/dev/methods", Json($$"""{"methodName":"m","payload":"{{new string('x', bytes)}}"}"""));
+
+        // Nobody takes it: three blocks of four all the same.
+        Assert.Equal(HttpStatusCode.NotFound, (await CallAsync(9_000)).StatusCode);
+        await RefusedAsync(await CallAsync(6_000), 429, "ThrottlingException", 60);
+        Assert.Equal(HttpStatusCode.NotFound, (await CallAsync(10)).StatusCode);
+    }
+
+    [Fact]
+    public async Task A_jobs_devices_wait_for_their_turns_and_cost_what_is_written()
+    {
+        await using var hub = await StartAsync("Quota:JobDeviceOperations=2/s", "Quota:DailyMessages=1000");
+        foreach (var name in new[] { "a", "b", "c", "d" })
+        {
+            await hub.CreateAsync(name);
+        }
+
+        using var owner = new HttpDevice(hub, hub.PolicyToken("iothubowner"));
+        var job = """{"type":"scheduleUpdateTwin","queryCondition":"*","updateTwin":{"tags":{"a":1},"etag":"*"}}""";
+        (await owner.SendToAsync(HttpMethod.Put, "jobs/v2/j1", Json(job))).EnsureSuccessStatusCode();
+
+        await Eventually.IsAsync(async () => JsonNode.Parse(
+            await (await owner.SendToAsync(HttpMethod.Get, "jobs/v2/j1")).Content.ReadAsStringAsync(Stopping))!["status"]!.ToString() == "completed");
+
+        var limit = hub.Get<HubMeter>().LimitOf(Metered.JobDeviceOperations)!.Read();
+        Assert.Equal((2L, 2L, 0L), (limit.Passed, limit.Delayed, limit.Refused));
+        Assert.Equal(4, Used(hub, Metered.JobDeviceOperations));
+    }
+
+    [Fact]
+    public async Task A_used_up_day_fails_a_jobs_devices_and_still_brings_configurations()
+    {
+        await using var hub = await StartAsync("Quota:DailyMessages=1");
+        await hub.CreateAsync("dev");
+        hub.Get<HubMeter>().Charge(Metered.TelemetrySends, 0);
+        using var owner = new HttpDevice(hub, hub.PolicyToken("iothubowner"));
+
+        var job = """{"type":"scheduleUpdateTwin","queryCondition":"*","updateTwin":{"tags":{"a":1},"etag":"*"}}""";
+        (await owner.SendToAsync(HttpMethod.Put, "jobs/v2/j1", Json(job))).EnsureSuccessStatusCode();
+        var configuration = """{"id":"c1","content":{"deviceContent":{"properties.desired.mode":"eco"}},"targetCondition":"*","priority":1}""";
+        (await owner.SendToAsync(HttpMethod.Put, "configurations/c1", Json(configuration))).EnsureSuccessStatusCode();
+
+        JsonNode shown = new JsonObject();
+        await Eventually.IsAsync(async () => (shown = JsonNode.Parse(
+            await (await owner.SendToAsync(HttpMethod.Get, "jobs/v2/j1")).Content.ReadAsStringAsync(Stopping))!)["status"]!.ToString() == "completed");
+        Assert.Equal((1, 0), ((int)shown["deviceJobStatistics"]!["failedCount"]!, (int)shown["deviceJobStatistics"]!["succeededCount"]!));
+        await Eventually.IsAsync(() => Used(hub, Metered.ConfigurationOperations) > 0);
+    }
+
+    [Fact]
+    public async Task Over_Amqp_a_twin_request_over_the_rate_is_answered_429()
+    {
+        await using var hub = await StartAsync("Quota:TwinReads=1/min", "Quota:MaxDelay=0s");
+        await using var client = await AmqpDeviceClient.ConnectDeviceAsync(hub, await hub.CreateAsync("dev"));
+        var answers = await client.ReceiverAsync("/devices/dev/twin");
+        var requests = await client.SenderAsync("/devices/dev/twin");
+        answers.Grant(10);
+
+        Assert.Null(await requests.SendAsync(TwinGet("1")));
+        Assert.Equal(200, (await answers.NextAsync()).MessageAnnotations[new Symbol("status")]);
+        Assert.Null(await requests.SendAsync(TwinGet("2")));
+        var refused = await answers.NextAsync();
+
+        Assert.Equal(429, refused.MessageAnnotations[new Symbol("status")]);
+        Assert.Equal(429_001, (int)JsonNode.Parse(refused.GetBody<byte[]>())!["errorCode"]!);
+    }
+
+    [Fact]
     public async Task A_stranger_uses_nothing_up()
     {
         await using var hub = await StartAsync("Quota:RegistryOperations=1/min", "Quota:Connects=1/min", "Quota:MaxDelay=0s");
@@ -333,6 +409,18 @@ public sealed class ThrottledHubTests
     }
 
     private static Message Command(string device) => new() { Properties = new Properties { To = $"/devices/{device}/messages/devicebound" }, BodySection = new Data { Binary = "c"u8.ToArray() } };
+
+    private static Message TwinGet(string id)
+    {
+        var message = new Message
+        {
+            Properties = new Properties(),
+            MessageAnnotations = new MessageAnnotations { [new Symbol("operation")] = "GET" },
+            BodySection = new Data { Binary = [] },
+        };
+        message.Properties.SetCorrelationId(id);
+        return message;
+    }
 
     private static Message Batch(params string[] bodies)
     {

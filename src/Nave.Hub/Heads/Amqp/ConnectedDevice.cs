@@ -48,6 +48,9 @@ internal sealed partial class ConnectedDevice : IDeviceChannel
     /// <summary>The connection's name in logs.</summary>
     public string ConnectionId => _owner.Connection.Peer.ConnectionId;
 
+    /// <summary>Cancelled when the connection has ended.</summary>
+    public CancellationToken ConnectionClosed => _owner.Closed;
+
     /// <summary>The session; set before the first link joins.</summary>
     public DeviceSession? Session { get; private set; }
 

@@ -214,13 +214,20 @@ internal sealed partial class TwinLinks(ConnectedDevice device, TimeProvider tim
 
     private async ValueTask<bool> PassAsync(Request request, Metered operation)
     {
-        var failure = await device.Session!.PassAsync(operation, CancellationToken.None, time.GetElapsedTime(request.ReceivedAt));
-        if (failure is not null)
+        try
         {
-            Refuse(request, failure);
+            if (await device.Session!.PassAsync(operation, device.ConnectionClosed, time.GetElapsedTime(request.ReceivedAt)) is { } failure)
+            {
+                Refuse(request, failure);
+                return false;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The connection ends: what was taken is done now, for the end waits for it.
         }
 
-        return failure is null;
+        return true;
     }
 
     private async ValueTask GetAsync(Request request)

@@ -151,8 +151,7 @@ internal sealed class MqttTwins(
         {
             await foreach (var request in requests.ReadAllAsync(CancellationToken.None))
             {
-                var operation = request.IsPatch ? Metered.TwinUpdates : Metered.TwinReads;
-                if (await session.PassAsync(operation, CancellationToken.None, time.GetElapsedTime(request.ReceivedAt)) is { } throttled)
+                if (await PassAsync(request) is { } throttled)
                 {
                     Refuse(request, throttled);
                     Acknowledge(request);
@@ -169,6 +168,19 @@ internal sealed class MqttTwins(
         {
             signals.Failed(peer, e);
             _channel.Close(CloseReason.InternalError);
+        }
+    }
+
+    private async ValueTask<HubFailure?> PassAsync(Request request)
+    {
+        try
+        {
+            var operation = request.IsPatch ? Metered.TwinUpdates : Metered.TwinReads;
+            return await session.PassAsync(operation, _channel.Closing, time.GetElapsedTime(request.ReceivedAt));
+        }
+        catch (OperationCanceledException)
+        {
+            return null; // The connection ends: what was taken is done now, for the end waits for it.
         }
     }
 
