@@ -1,8 +1,10 @@
 using System.CommandLine;
+using Nave.Bench.Amqp;
 using Nave.Bench.Commands;
 using Nave.Bench.Floor;
 using Nave.Bench.Load;
 using Nave.Bench.LogEngines;
+using Nave.Bench.Reading;
 using Nave.Bench.Scenarios;
 using Nave.Bench.Servers;
 
@@ -16,11 +18,12 @@ var root = new RootCommand("Measures Nave beside its peers and beside the floor,
 {
     // Scenarios.
     IngestCommand.Create(), LatencyCommand.Create(), SteadyCommand.Create(), ConnectionsCommand.Create(), MillionCommand.Create(),
-    LogCommand.Create(),
+    ReadCommand.Create(), AmqpScenarioCommand.Create(), LogCommand.Create(),
     CommandsCommand.Create(), TwinsCommand.Create(), MethodsCommand.Create(), QueriesCommand.Create(), HeartbeatsCommand.Create(), TokensCommand.Create(),
 
     // The generator, and servers that scenarios start.
-    LoadCommand.Create(), FloorCommand.Create(), KestrelCommand.Create(), MqttNetCommand.Create(), UnsyncedHubCommand.Create(), LogEngineCommand.Create(),
+    LoadCommand.Create(), FloorCommand.Create(), KestrelCommand.Create(), MqttNetCommand.Create(), UnsyncedHubCommand.Create(),
+    LogEngineCommand.Create(), MqttSubscriberCommand.Create(), AmqpSendCommand.Create(), AmqpReadCommand.Create(), AmqpNetLiteCommand.Create(),
 };
 var parsed = root.Parse(args);
 if (parsed.Errors.Count > 0)

@@ -83,6 +83,13 @@ internal sealed class ChildProcess : IAsyncDisposable
     /// <summary>Tells it that nothing more comes.</summary>
     public void CloseInput() => _process.StandardInput.Close();
 
+    /// <summary>Writes to its standard input.</summary>
+    public async Task WriteLineAsync(string line, CancellationToken stopping)
+    {
+        await _process.StandardInput.WriteLineAsync(line.AsMemory(), stopping);
+        await _process.StandardInput.FlushAsync(stopping);
+    }
+
     public Task WaitForExitAsync(CancellationToken stopping) => _process.WaitForExitAsync(stopping);
 
     public async ValueTask DisposeAsync()

@@ -42,13 +42,17 @@ internal sealed class NavePeer(string? program, bool isUnsynced = false) : IPeer
             + (_program.Contains("/Debug/", StringComparison.Ordinal) ? " (Debug build)" : string.Empty);
     }
 
-    public async Task<RunningPeer> StartAsync(PeerSetting setting, CancellationToken stopping)
+    public Task<RunningPeer> StartAsync(PeerSetting setting, CancellationToken stopping) =>
+        StartAtAsync(Path.Combine(setting.Directory, $"nave-{_starts++}"), setting, "", stopping);
+
+    /// <summary>Starts a fresh process on a directory that may hold the data of one before.</summary>
+    /// <param name="more">Further lines of its configuration file.</param>
+    public async Task<RunningPeer> StartAtAsync(string directory, PeerSetting setting, string more, CancellationToken stopping)
     {
-        var directory = Path.Combine(setting.Directory, $"nave-{_starts++}");
         Directory.CreateDirectory(directory);
         var configuration = Path.Combine(directory, "bench.yaml");
         var data = Path.Combine(directory, "data");
-        await File.WriteAllTextAsync(configuration, Configuration(data, setting.Devices), stopping);
+        await File.WriteAllTextAsync(configuration, Configuration(data, setting.Devices) + more, stopping);
         var process = isUnsynced
             ? ChildProcess.StartOwnServer("unsynced-hub", "--config", configuration)
             : ChildProcess.Start(_program, "up", "--config", configuration);
@@ -170,5 +174,5 @@ internal sealed record HubConnection(
     /// <summary>Where its files are.</summary>
     public string DataDirectory { get; init; } = string.Empty;
 
-    internal sealed record HubPorts(int Mqtt, int Mqtts, int Https);
+    internal sealed record HubPorts(int Mqtt, int Mqtts, int Https, int Amqp = 0);
 }
