@@ -18,7 +18,7 @@ internal sealed class ReaderClient : AmqpClient
     {
         (_time, _credit) = (time, credit);
         Connect(port, login, AmqpBytes.List(
-            AmqpBytes.Attach, AmqpBytes.String($"reader-{Guid.NewGuid():N}"), AmqpBytes.UInt(0), AmqpBytes.Bool(true),
+            AmqpBytes.Attach, AmqpBytes.String($"reader-{Environment.ProcessId}-{Descriptor}"), AmqpBytes.UInt(0), AmqpBytes.Bool(true),
             AmqpBytes.UByte(1), AmqpBytes.UByte(0), // settled by the sender, first
             AmqpBytes.List(AmqpBytes.Source, AmqpBytes.String(address)),
             AmqpBytes.List(AmqpBytes.Target, AmqpBytes.String("reader"))));

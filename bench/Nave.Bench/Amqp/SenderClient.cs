@@ -24,7 +24,7 @@ internal sealed class SenderClient : AmqpClient
             AmqpBytes.DataMessage(payloadBytes));
         _numberAt = AmqpBytes.HeaderBytes + 12 + 5 + 1; // Behind the list's head and the handle.
         Connect(port, login, AmqpBytes.List(
-            AmqpBytes.Attach, AmqpBytes.String($"sender-{Guid.NewGuid():N}"), AmqpBytes.UInt(0), AmqpBytes.Bool(false),
+            AmqpBytes.Attach, AmqpBytes.String($"sender-{Environment.ProcessId}-{Descriptor}"), AmqpBytes.UInt(0), AmqpBytes.Bool(false),
             AmqpBytes.UByte(0), AmqpBytes.UByte(0), // unsettled; the receiver settles first
             AmqpBytes.List(AmqpBytes.Source, AmqpBytes.String("sender")),
             AmqpBytes.List(AmqpBytes.Target, AmqpBytes.String(address)),

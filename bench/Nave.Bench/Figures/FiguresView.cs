@@ -39,10 +39,10 @@ internal static class FiguresView
     public static string Text(double number) =>
         number.ToString(Math.Abs(number) switch { >= 1000 => "N0", >= 100 => "0", >= 10 => "0.0", _ => "0.00" }, CultureInfo.InvariantCulture);
 
-    private static IEnumerable<string> Cells(FiguresRow row, IReadOnlyList<string> names)
+    private static IEnumerable<string> Cells(FiguresRow row, string[] names)
     {
         yield return "  " + Markup.Escape(row.Subject);
-        for (var i = 0; i < names.Count; i++)
+        for (var i = 0; i < names.Length; i++)
         {
             var value = row.Find(names[i]);
             yield return value is { } found ? Text(found.Median) : "";

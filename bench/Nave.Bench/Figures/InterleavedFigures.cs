@@ -1,5 +1,4 @@
 using System.Globalization;
-using Nave.Bench.Scenarios;
 using Spectre.Console;
 
 namespace Nave.Bench.Figures;

@@ -27,6 +27,8 @@ internal sealed class ScenarioFrame
     private const int WidthOfProgress = 140; // A terminal may break a line; the console must not.
     private const int WidthOfFiles = 180; // Without a terminal the console would take 80 and break the table.
 
+    private static int _runs; // Two may run in one process: in tests.
+
     private readonly Option<string?> _data = new("--data")
     {
         Description = "directory on the disk to measure; a temporary directory in it is used and removed",
@@ -53,7 +55,7 @@ internal sealed class ScenarioFrame
         var progress = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(streams.Error) });
         progress.Profile.Width = Math.Max(progress.Profile.Width, WidthOfProgress);
         var directory = Directory.CreateDirectory(Path.Combine(
-            Path.GetFullPath(parsed.GetValue(_data) ?? Path.GetTempPath()), $"nave-bench-{Environment.ProcessId}"));
+            Path.GetFullPath(parsed.GetValue(_data) ?? Path.GetTempPath()), $"nave-bench-{Environment.ProcessId}-{Interlocked.Increment(ref _runs)}"));
         try
         {
             var result = await measure(new ScenarioSpace(directory.FullName, parsed.GetValue(_nave), progress));
