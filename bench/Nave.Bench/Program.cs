@@ -5,6 +5,7 @@ using Nave.Bench.Floor;
 using Nave.Bench.Load;
 using Nave.Bench.LogEngines;
 using Nave.Bench.Reading;
+using Nave.Bench.RoundTrips;
 using Nave.Bench.Scenarios;
 using Nave.Bench.Servers;
 
@@ -18,7 +19,7 @@ var root = new RootCommand("Measures Nave beside its peers and beside the floor,
 {
     // Scenarios.
     IngestCommand.Create(), LatencyCommand.Create(), SteadyCommand.Create(), ConnectionsCommand.Create(), MillionCommand.Create(),
-    ReadCommand.Create(), AmqpScenarioCommand.Create(), LogCommand.Create(),
+    ReadCommand.Create(), AmqpScenarioCommand.Create(), LogCommand.Create(), RoundTripCommand.Create(),
     CommandsCommand.Create(), TwinsCommand.Create(), MethodsCommand.Create(), QueriesCommand.Create(), HeartbeatsCommand.Create(), TokensCommand.Create(),
 
     // The generator, and servers that scenarios start.

@@ -10,7 +10,7 @@ internal static class FiguresView
     public static void Write(IAnsiConsole console, FiguresReport report)
     {
         var names = report.Rows.SelectMany(row => row.Values.Keys).Distinct().ToArray();
-        var table = new Table().Border(TableBorder.Simple).AddColumn("");
+        var table = new Table().Border(TableBorder.Simple).AddColumn(new TableColumn("").NoWrap());
         foreach (var (name, isFirst) in names.Select((name, i) => (name, i == 0)))
         {
             table.AddColumn(Right(name));
