@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using System.Text.Json;
 using Nave.Conformance.Tests.Harness;
 using Nave.Mqtt;
 using Nave.Tests;
@@ -113,6 +114,42 @@ public sealed class PskDeviceTests
     }
 
     [Fact]
+    public async Task Twin_and_methods_work_through_the_gateway()
+    {
+        Assert.SkipUnless(PskStream.IsInstalled, "openssl is not installed");
+        await using var hub = await StartHubAsync("psk-dev");
+        var (gateway, keys) = await OutsidePskGateway.StartAsync(hub, OneDevice, Stopping);
+        await using var _ = gateway;
+        var (line, code) = await PskStream.ConnectAsync(gateway, "AA:BB:01", keys["AA:BB:01"], "psk-dev", Stopping);
+        Assert.Equal(0, code);
+        await MqttDoor.WriteAsync(
+            line,
+            new SubscribePacket { PacketId = 1, Subscriptions = [new("$iothub/twin/res/#", 0), new("$iothub/twin/PATCH/properties/desired/#", 0), new("$iothub/methods/POST/#", 0)] },
+            Stopping);
+
+        await PublishAsync(line, "$iothub/twin/PATCH/properties/reported/?$rid=1", """{"firmware":"2"}""");
+        Assert.StartsWith("$iothub/twin/res/204/?$rid=1", (await line.ReadPublishAsync(Stopping)).Topic, StringComparison.Ordinal);
+        (await NaveTool.RunAsync(hub, Stopping, "twin", "update", "psk-dev", "--desired", """{"mode":"eco"}""")).Done();
+        var desired = await line.ReadPublishAsync(Stopping);
+        Assert.StartsWith("$iothub/twin/PATCH/properties/desired/?$version=2", desired.Topic, StringComparison.Ordinal);
+        Assert.Equal("""{"mode":"eco","$version":2}""", desired.Body);
+        await PublishAsync(line, "$iothub/twin/GET/?$rid=2", "");
+        var twin = await line.ReadPublishAsync(Stopping);
+        Assert.StartsWith("$iothub/twin/res/200/?$rid=2", twin.Topic, StringComparison.Ordinal);
+        Assert.Equal("""{"desired":{"mode":"eco","$version":2},"reported":{"firmware":"2","$version":2}}""", twin.Body);
+
+        var call = NaveTool.RunAsync(hub, Stopping, "method", "invoke", "psk-dev", "reboot", "--payload", """{"after":5}""", "--json");
+        var request = await line.ReadPublishAsync(Stopping);
+        Assert.StartsWith("$iothub/methods/POST/reboot/?$rid=", request.Topic, StringComparison.Ordinal);
+        Assert.Equal("""{"after":5}""", request.Body);
+        await PublishAsync(line, $"$iothub/methods/res/201/?$rid={request.Topic.Split("$rid=")[1]}", """{"done":true}""");
+        var answer = JsonDocument.Parse((await call).Done()).RootElement;
+        Assert.Equal(201, answer.GetProperty("status").GetInt32());
+        Assert.True(answer.GetProperty("payload").GetProperty("done").GetBoolean());
+        await line.DisposeAsync();
+    }
+
+    [Fact]
     public async Task Every_message_with_a_PUBACK_is_in_the_hub_after_each_kill_of_the_gateway_and_of_the_hub()
     {
         Assert.SkipUnless(PskStream.IsInstalled, "openssl is not installed");
@@ -175,15 +212,20 @@ public sealed class PskDeviceTests
     private static async Task DisableAsync(OutsideHub hub, string device) =>
         (await NaveTool.RunAsync(hub, Stopping, "device", "update", device, "--disabled")).Done();
 
-    private static async Task PublishAsync(PskStream line, string device, ushort packetId)
+    private static Task PublishAsync(PskStream line, string device, ushort packetId) =>
+        WriteAsync(line, $"devices/{device}/messages/events/", "{}", packetId);
+
+    private static Task PublishAsync(PskStream line, string topic, string body) => WriteAsync(line, topic, body, packetId: 0);
+
+    private static async Task WriteAsync(PskStream line, string topic, string body, ushort packetId)
     {
         var output = new ArrayBufferWriter<byte>();
         new PublishPacket
         {
-            Topic = Encoding.UTF8.GetBytes($"devices/{device}/messages/events/"),
+            Topic = Encoding.UTF8.GetBytes(topic),
             PacketId = packetId,
-            Qos = 1,
-            Payload = new ReadOnlySequence<byte>("{}"u8.ToArray()),
+            Qos = (byte)(packetId == 0 ? 0 : 1),
+            Payload = new ReadOnlySequence<byte>(Encoding.UTF8.GetBytes(body)),
         }.Write(output, MqttVersion.V311);
         await line.WriteAsync(output.WrittenMemory, Stopping);
     }

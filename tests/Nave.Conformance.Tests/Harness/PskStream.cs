@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Diagnostics;
+using System.Text;
 using Nave.Mqtt;
 
 namespace Nave.Conformance.Tests.Harness;
@@ -7,7 +8,10 @@ namespace Nave.Conformance.Tests.Harness;
 /// <summary>A connection to a PSK gateway that <c>openssl s_client</c> keeps: the bytes are the test's, the TLS is OpenSSL's.</summary>
 internal sealed class PskStream : Stream
 {
+    private const int MaxPacketBytes = 512 * 1024;
+
     private readonly Process _client;
+    private byte[] _unread = [];
 
     private PskStream(Process client) => _client = client;
 
@@ -57,6 +61,33 @@ internal sealed class PskStream : Stream
         await line.ReadExactlyAsync(answer, stopping).AsTask().WaitAsync(TimeSpan.FromSeconds(20), stopping);
         Assert.Equal([0x20, 2], answer[..2]);
         return (line, answer[3]);
+    }
+
+    /// <summary>Reads packets up to the next PUBLISH.</summary>
+    public async Task<(string Topic, string Body)> ReadPublishAsync(CancellationToken stopping)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        deadline.CancelAfter(TimeSpan.FromSeconds(30));
+        while (true)
+        {
+            var unread = new ReadOnlySequence<byte>(_unread);
+            while (FrameReader.TryReadFrame(ref unread, MaxPacketBytes, out var frame))
+            {
+                if (frame.Type is PacketType.Publish)
+                {
+                    var publish = PublishPacket.Read(frame, MqttVersion.V311);
+                    var read = (Encoding.UTF8.GetString(publish.Topic), Encoding.UTF8.GetString(publish.Payload.ToArray()));
+                    _unread = unread.ToArray();
+                    return read;
+                }
+            }
+
+            var rest = unread.ToArray();
+            var more = new byte[4096];
+            var count = await ReadAsync(more, deadline.Token);
+            Assert.True(count > 0, "The gateway closed the connection.");
+            _unread = [.. rest, .. more.AsSpan(0, count)];
+        }
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,6 @@
+using Nave.Hub.Access;
 using Nave.Hub.Tests.Heads.Amqp;
+using Nave.Protocol.Access;
 using Nave.Protocol.Identities;
 using Nave.PskGateway.Upstream;
 
@@ -188,6 +190,30 @@ public sealed class HubPoolTests
         var warning = Assert.Single(rig.Hub.Log.Lines, line => line.Id == 9253);
         Assert.Equal(Microsoft.Extensions.Logging.LogLevel.Warning, warning.Level);
         Assert.DoesNotContain(rig.Hub.Log.Lines, line => line.Message.Contains(key, StringComparison.Ordinal) || line.Message.Contains("sig=", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_policy_that_is_narrowed_to_devices_opens_those_and_no_others(bool usesDeviceTokens)
+    {
+        const string key = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3I=";
+        await using var rig = await PoolRig.StartAsync(options => options with
+        {
+            ConnectionString = $"HostName=localhost;SharedAccessKeyName=psk;SharedAccessKey={key}",
+            UsesDeviceTokens = usesDeviceTokens,
+        });
+        var policy = await rig.Hub.Get<PolicyRegistry>().CreateAsync(
+            new PolicySeed("psk", AccessRights.DeviceConnect) { PrimaryKey = key }, new PolicyBounds("meter-*", []), TestContext.Current.CancellationToken);
+        Assert.Null(policy.Failure);
+        await rig.Hub.CreateAsync("meter-1");
+        await rig.Hub.CreateAsync("valve-1");
+
+        var (meter, _) = await rig.OpenAsync("meter-1");
+        var valve = await rig.Pool.OpenAsync(DeviceId.Parse("valve-1"), new RecordedEvents(), TestContext.Current.CancellationToken);
+
+        Assert.Equal(HubRefusal.NotAllowed, valve.Refusal);
+        Assert.Equal(SendOutcome.Accepted, (await PoolRig.SendAsync(meter)).Outcome);
     }
 
     [Theory]
