@@ -172,7 +172,7 @@ public sealed class PskDeviceTests
             stored.UnionWith((await reader.ReadNewAsync()).Select(e => (e.Device, e.Body)));
             foreach (var device in devices)
             {
-                Assert.Empty(device.Acknowledged.Where(number => !stored.Contains((device.Id, $"{number}"))));
+                Assert.DoesNotContain(device.Acknowledged, number => !stored.Contains((device.Id, $"{number}")));
             }
         }
 
