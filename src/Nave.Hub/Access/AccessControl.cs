@@ -31,10 +31,16 @@ internal sealed partial class AccessControl(
     /// DeviceConnect, or a client certificate. A token decides when both are present (spec/security.md 6.1).
     /// The failure's message is the same for an unknown identity and a bad signature; its detail tells the operator.
     /// </summary>
-    public async ValueTask<Outcome<AccessGrant>> AdmitDeviceAsync(IdentityId id, DeviceProof proof, CancellationToken stopping) =>
-        _failures.MayTry(proof.Peer)
-            ? Judged(await LookUpAsync(() => JudgeDeviceAsync(id, proof, stopping)), proof.Peer, id, id.ToString(), proof.Protocol)
-            : TooManyFailures(proof.Peer);
+    public async ValueTask<Outcome<AccessGrant>> AdmitDeviceAsync(IdentityId id, DeviceProof proof, CancellationToken stopping)
+    {
+        if (!_failures.MayTry(proof.Peer))
+        {
+            return TooManyFailures(proof.Peer);
+        }
+
+        var since = time.GetTimestamp();
+        return Judged(await LookUpAsync(() => JudgeDeviceAsync(id, proof, stopping)), proof.Peer, id, new Attempt(proof.Protocol, proof.Offered(id), since));
+    }
 
     /// <summary>
     /// Admits the bearer of a token whoever it is (HTTP Authorization, AMQP put-token, SASL PLAIN): a policy, a device or
@@ -46,7 +52,7 @@ internal sealed partial class AccessControl(
     /// <param name="stopping">Stops the look-up.</param>
     public async ValueTask<Outcome<AccessGrant>> AdmitTokenAsync(string token, bool eventHubsSigning, IPAddress? peer, CancellationToken stopping) =>
         _failures.MayTry(peer)
-            ? Judged(await LookUpAsync(() => JudgeTokenAsync(token, eventHubsSigning, peer, stopping)), peer, ClaimedBy(token), "the bearer of a token", eventHubsSigning ? DeviceProtocol.Amqp : DeviceProtocol.Https)
+            ? await JudgeTokenAsync(token, eventHubsSigning, peer, new Attempt(eventHubsSigning ? DeviceProtocol.Amqp : DeviceProtocol.Https, null, time.GetTimestamp()), stopping)
             : TooManyFailures(peer);
 
     /// <summary>
@@ -55,14 +61,15 @@ internal sealed partial class AccessControl(
     /// </summary>
     public Outcome<AccessGrant> AdmitPolicyKey(string policyName, string key, IPAddress? peer) =>
         _failures.MayTry(peer)
-            ? Judged(_tokens.JudgePolicyKey(policyName, key, peer), peer, null, "the bearer of a policy's key")
+            ? Judged(_tokens.JudgePolicyKey(policyName, key, peer), peer, null, new Attempt(DeviceProtocol.Amqp, null, time.GetTimestamp()))
             : TooManyFailures(peer);
 
     /// <summary>Lets the bearer of a policy's token, admitted before, act as a device or module that it names (pooled AMQP, gateways).</summary>
     public async ValueTask<Outcome<AccessGrant>> ActAsAsync(AccessGrant policyGrant, IdentityId id, CancellationToken stopping) =>
         Told(id, policyGrant.Peer, policyGrant.Kind is not CredentialKind.Policy || (policyGrant.Identity is { } own && own != id)
             ? HubFailures.Unauthorized.Because($"a credential of '{policyGrant.Identity}' does not open '{id}'")
-            : await LookUpAsync(async () => _tokens.ActAs(policyGrant, id, await identities.FindAsync(id, stopping))));
+            : await LookUpAsync(async () => _tokens.ActAs(policyGrant, id, await identities.FindAsync(id, stopping))),
+            new Attempt(DeviceProtocol.Amqp, policyGrant.Kind, time.GetTimestamp()));
 
     /// <summary>Whether the grant has the right and its scope covers the path (<c>/devices/x</c>, <c>/messages/events</c>); null when it may.</summary>
     public HubFailure? Allows(AccessGrant grant, AccessRights right, string path) => GrantRules.Check(
@@ -103,6 +110,13 @@ internal sealed partial class AccessControl(
         return _tokens.JudgePolicy(token, SigningConvention.IotHub, proof.Peer).TryGet(out var grant, out var failure)
             ? _tokens.ActAs(grant, id, identity)
             : failure;
+    }
+
+    private async ValueTask<Outcome<AccessGrant>> JudgeTokenAsync(string token, bool eventHubsSigning, IPAddress? peer, Attempt attempt, CancellationToken stopping)
+    {
+        var outcome = await LookUpAsync(() => JudgeTokenAsync(token, eventHubsSigning, peer, stopping));
+        var claimed = ClaimedBy(token);
+        return Judged(outcome, peer, claimed, attempt with { Offered = claimed is { } id ? id.IsModule ? CredentialKind.ModuleKey : CredentialKind.DeviceKey : null });
     }
 
     private async ValueTask<Outcome<AccessGrant>> JudgeTokenAsync(string text, bool eventHubsSigning, IPAddress? peer, CancellationToken stopping)
@@ -154,19 +168,23 @@ internal sealed partial class AccessControl(
     private static IdentityId? ClaimedBy(string text) =>
         SasToken.Parse(text).Value is { PolicyName: null } token && token.Scope.PossibleIdentities().FirstOrDefault() is var id && id != default ? id : null;
 
-    private Outcome<AccessGrant> Told(IdentityId? id, IPAddress? peer, Outcome<AccessGrant> outcome, DeviceProtocol? protocol = null)
+    private Outcome<AccessGrant> Told(IdentityId? id, IPAddress? peer, Outcome<AccessGrant> outcome, in Attempt attempt)
     {
-        Decided?.Invoke(new AccessDecision(outcome.Value?.Identity ?? id, peer, outcome.Value, outcome.Failure, protocol));
+        Decided?.Invoke(new AccessDecision(outcome.Value?.Identity ?? id, peer, outcome.Value, outcome.Failure, attempt.Protocol)
+        {
+            Offered = attempt.Offered,
+            Took = time.GetElapsedTime(attempt.Since),
+        });
         return outcome;
     }
 
-    private Outcome<AccessGrant> Judged(Outcome<AccessGrant> outcome, IPAddress? peer, IdentityId? id, string who, DeviceProtocol? protocol = null)
+    private Outcome<AccessGrant> Judged(Outcome<AccessGrant> outcome, IPAddress? peer, IdentityId? id, in Attempt attempt)
     {
-        Told(id, peer, outcome, protocol);
+        Told(id, peer, outcome, attempt);
         if (outcome.Failure is { HttpStatus: 401 } failure)
         {
             _failures.Failed(peer);
-            Log.Refused(logger, who, peer, (int)failure.Code, failure.Detail);
+            Log.Refused(logger, id?.ToString() ?? "a back end", peer, (int)failure.Code, failure.Detail);
         }
 
         return outcome;
@@ -177,6 +195,8 @@ internal sealed partial class AccessControl(
         Log.NotLookedAt(logger, peer);
         return HubFailures.Throttled.Because($"too many refused credentials from {peer} (Access:MaxFailuresPerAddress)");
     }
+
+    private readonly record struct Attempt(DeviceProtocol? Protocol, CredentialKind? Offered, long Since);
 
     private static partial class Log
     {
@@ -202,6 +222,12 @@ internal readonly record struct DeviceProof(
     /// <summary>By which protocol, for what is told to the operator.</summary>
     public DeviceProtocol? Protocol { get; init; }
 
+    /// <summary>What kind of credential it is, as far as that can be seen without judging it; null where there is none.</summary>
+    public CredentialKind? Offered(IdentityId id) =>
+        string.IsNullOrEmpty(Token) ? Certificate is null ? null : CredentialKind.Thumbprint
+        : SasToken.Parse(Token).Value is { PolicyName: not null } ? CredentialKind.Policy
+        : id.IsModule ? CredentialKind.ModuleKey : CredentialKind.DeviceKey;
+
     /// <summary>Who, not with what.</summary>
     public override string ToString() => $"from {Peer}";
 }
@@ -212,4 +238,11 @@ internal readonly record struct DeviceProof(
 /// <param name="Grant">What it was given.</param>
 /// <param name="Failure">Why it was refused.</param>
 /// <param name="Protocol">By which protocol it came, where that is known.</param>
-internal readonly record struct AccessDecision(IdentityId? Id, IPAddress? Peer, AccessGrant? Grant, HubFailure? Failure, DeviceProtocol? Protocol);
+internal readonly record struct AccessDecision(IdentityId? Id, IPAddress? Peer, AccessGrant? Grant, HubFailure? Failure, DeviceProtocol? Protocol)
+{
+    /// <summary>What kind of credential was shown, where that is known.</summary>
+    public CredentialKind? Offered { get; init; }
+
+    /// <summary>How long the judgement took.</summary>
+    public TimeSpan Took { get; init; }
+}

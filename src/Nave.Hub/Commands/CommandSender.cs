@@ -14,11 +14,22 @@ namespace Nave.Hub.Commands;
 internal sealed class CommandSender(
     DeviceRegistry registry, IDeviceDirectory directory, CommandStore store, CommandOptions options, HubMeter meter)
 {
-    /// <summary>Raised when a queue took no command. Handlers return at once and do not throw.</summary>
-    public event Action<IdentityId, HubFailure>? HasRefused;
+    /// <summary>Raised when a command was refused. Handlers return at once and do not throw.</summary>
+    public event Action<IdentityId, CloudToDeviceMessage, HubFailure>? HasRefused;
 
     /// <summary>Queues a command for a device or module; durable when completed with null.</summary>
     public async ValueTask<HubFailure?> SendAsync(IdentityId id, CloudToDeviceMessage message, CancellationToken stopping)
+    {
+        var failure = await TrySendAsync(id, message, stopping);
+        if (failure is not null)
+        {
+            HasRefused?.Invoke(id, message, failure);
+        }
+
+        return failure;
+    }
+
+    private async ValueTask<HubFailure?> TrySendAsync(IdentityId id, CloudToDeviceMessage message, CancellationToken stopping)
     {
         if (message.Properties.MessageId is { Length: > HubLimits.MaxMessageIdLength } messageId)
         {
@@ -48,13 +59,9 @@ internal sealed class CommandSender(
         {
             meter.Charge(Metered.CommandSends, bytes);
         }
-        else
-        {
-            HasRefused?.Invoke(id, failure.Code is HubErrorCode.DeviceMaximumQueueDepthExceeded
-                ? failure.Because($"the queue is full: {options.MaxQueued} of {options.MaxQueued} commands") : failure);
-        }
 
-        return failure;
+        return failure?.Code is HubErrorCode.DeviceMaximumQueueDepthExceeded
+            ? failure.Because($"the queue is full: {options.MaxQueued} of {options.MaxQueued} commands") : failure;
     }
 
     /// <summary>Whether there is such an identity.</summary>

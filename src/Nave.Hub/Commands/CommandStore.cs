@@ -12,6 +12,9 @@ namespace Nave.Hub.Commands;
 /// </summary>
 internal sealed class CommandStore(HubDatabase database)
 {
+    /// <summary>Raised when a command's end is durable, not of one that was purged. Handlers return at once and do not throw.</summary>
+    public event Action<CommandEnded>? Ended;
+
     /// <summary>The tables and how they came to be.</summary>
     public static readonly SchemaPart Schema = new(
         "commands",
@@ -75,6 +78,11 @@ internal sealed class CommandStore(HubDatabase database)
 
     private const string DeleteCommand =
         "DELETE FROM commands WHERE device_id = @device AND module_id = @module AND generation_id = @generation AND sequence = @sequence";
+
+    private const string SelectEnd = """
+        SELECT message_id, ack, length(body) FROM commands
+        WHERE device_id = @device AND module_id = @module AND generation_id = @generation AND sequence = @sequence
+        """;
 
     private const string UpdateDeliveryCount = """
         UPDATE commands SET delivery_count = @count
@@ -157,13 +165,16 @@ internal sealed class CommandStore(HubDatabase database)
     }
 
     /// <summary>Takes a command out and, where its sender asked for this outcome, leaves a feedback record.</summary>
-    public Task EndAsync(
+    public async Task EndAsync(
         IdentityId id, string generationId, long sequence, CommandOutcome outcome, DateTimeOffset at, TimeSpan feedbackLife)
     {
         var (device, module) = Key(id);
-        return database.WriteAsync(
+        var ended = await database.WriteAsync(
             session =>
             {
+                var end = session.Find(
+                    SelectEnd, row => new CommandEnded(id, outcome, row.GetString(0), (AcknowledgementRequest)row.GetInt32(1), row.GetInt64(2)),
+                    ("@device", device), ("@module", module), ("@generation", generationId), ("@sequence", sequence));
                 session.Execute(
                     InsertFeedback,
                     ("@outcome", (long)outcome), ("@at", at.ToUnixTimeMilliseconds()),
@@ -171,8 +182,13 @@ internal sealed class CommandStore(HubDatabase database)
                     ("@device", device), ("@module", module), ("@generation", generationId), ("@sequence", sequence), ("@wanted", Wanted(outcome)));
                 session.Execute(
                     DeleteCommand, ("@device", device), ("@module", module), ("@generation", generationId), ("@sequence", sequence));
+                return end;
             },
             CancellationToken.None);
+        if (ended is not null)
+        {
+            Ended?.Invoke(ended);
+        }
     }
 
     /// <summary>Stores how often a command has come back.</summary>
@@ -242,6 +258,14 @@ internal sealed class CommandStore(HubDatabase database)
         (byte[])row[1],
         (AcknowledgementRequest)row.GetInt32(2));
 }
+
+/// <summary>A command that is over.</summary>
+/// <param name="Id">Whose it was.</param>
+/// <param name="Outcome">How it ended.</param>
+/// <param name="MessageId">As its sender named it; empty where it did not.</param>
+/// <param name="Acknowledgement">Which outcomes its sender wants to hear of.</param>
+/// <param name="Bytes">The size of its body.</param>
+internal sealed record CommandEnded(IdentityId Id, CommandOutcome Outcome, string MessageId, AcknowledgementRequest Acknowledgement, long Bytes);
 
 /// <summary>A queue as SQL has it.</summary>
 /// <param name="GenerationId">The identity's generation.</param>

@@ -82,6 +82,12 @@ internal sealed class DeviceSession : ILiveAccess
     /// <summary>False for an HTTP request, which never takes the connection's place.</summary>
     public bool HoldsPlace { get; }
 
+    /// <summary>When it was open, a timestamp; and how long that took.</summary>
+    public long OpenedAt { get; private set; }
+
+    /// <summary>From the request for the place until it was this session's.</summary>
+    public TimeSpan OpeningTook { get; private set; }
+
     /// <inheritdoc/>
     public AccessGrant Grant { get; private set; }
 
@@ -109,20 +115,49 @@ internal sealed class DeviceSession : ILiveAccess
         }
 
         // The device's own limit costs a decrement; the hub's, where none is configured, this comparison with null.
-        return !_allowance.TryTake() ? Waiting
+        var result = !_allowance.TryTake() ? Waiting
             : _meter is not null ? TrySendMetered(_meter, properties, body, waiter, isStored)
             : isStored ? _telemetry.TryAppend(_sender, properties, body, waiter)
             : Unstored;
+        if (result.Failure is { } failure)
+        {
+            RefusedTelemetry(failure, body.Length + properties.CountedBytes);
+        }
+
+        return result;
     }
+
+    /// <summary>A message of the device was refused, for the operator's eyes; heads tell of those that never got to be one.</summary>
+    public void RefusedTelemetry(HubFailure failure, long? bytes = null, bool isBatch = false) => _home.TellRefused(this, failure, bytes, isBatch);
 
     /// <summary>
     /// Asks for all messages of a transfer at once, before the first of them is sent: so that none is stored of one that is
     /// refused. Null when they may be sent; asked again for the same transfer, the answer stands.
     /// </summary>
-    public HubFailure? TryAdmit(IReadOnlyList<TelemetryItem> transfer) => _meter?.TryAdmit(transfer);
+    public HubFailure? TryAdmit(IReadOnlyList<TelemetryItem> transfer)
+    {
+        var failure = _meter?.TryAdmit(transfer);
+        if (failure is not null)
+        {
+            RefusedTelemetry(failure, SizeOf(transfer), transfer.Count > 1);
+        }
+
+        return failure;
+    }
 
     /// <summary>Sends messages and completes when all are durable, with null, or with why they are not.</summary>
-    public ValueTask<HubFailure?> SendTelemetryAsync(IReadOnlyList<TelemetryItem> items, CancellationToken stopping)
+    public async ValueTask<HubFailure?> SendTelemetryAsync(IReadOnlyList<TelemetryItem> items, CancellationToken stopping)
+    {
+        var failure = await SendAsync(items, stopping);
+        if (failure is not null)
+        {
+            RefusedTelemetry(failure, SizeOf(items), items.Count > 1);
+        }
+
+        return failure;
+    }
+
+    private ValueTask<HubFailure?> SendAsync(IReadOnlyList<TelemetryItem> items, CancellationToken stopping)
     {
         if (_faults.IsOn)
         {
@@ -379,6 +414,14 @@ internal sealed class DeviceSession : ILiveAccess
     // What a message has in common with itself when it is sent again.
     private static ReadOnlySpan<byte> MarkOf(TelemetryProperties properties, in ReadOnlySequence<byte> body) =>
         properties.Properties.MessageId is { } messageId ? Encoding.UTF8.GetBytes(messageId) : [.. properties.Encoded.Span, .. body.ToArray()];
+
+    private static long SizeOf(IReadOnlyList<TelemetryItem> items) => items.Sum(item => item.Body.Length + item.Properties.CountedBytes);
+
+    internal void IsOpen(long asked, long opened, TimeProvider time)
+    {
+        OpenedAt = opened;
+        OpeningTook = time.GetElapsedTime(asked, opened);
+    }
 
     internal void HeardBy(PresenceEntry presence) => _presence = presence;
 

@@ -29,6 +29,7 @@ internal sealed partial class DeviceSessions(
     FaultInjection faults,
     HeartbeatIntake heartbeats,
     SessionLimits limits,
+    TimeProvider time,
     ILogger<DeviceSessions> logger)
 {
     /// <summary>Raised when a session has taken its place. Handlers return at once and do not throw.</summary>
@@ -36,6 +37,9 @@ internal sealed partial class DeviceSessions(
 
     /// <summary>Raised when a session that had a place is over, likewise.</summary>
     public event Action<DeviceSession, CloseReason>? Ended;
+
+    /// <summary>Raised when a message of a device was refused: why, its size, whether it came with others. Likewise.</summary>
+    public event Action<DeviceSession, HubFailure, long?, bool>? TelemetryRefused;
 
     /// <summary>Sessions that hold a connection's place now.</summary>
     public int Count => sessions.Count;
@@ -53,6 +57,7 @@ internal sealed partial class DeviceSessions(
     /// <returns>The session, or why the grant no longer stands.</returns>
     public async ValueTask<(DeviceSession? Session, CloseReason? Refused)> OpenAsync(SessionRequest request, CancellationToken stopping)
     {
+        var since = time.GetTimestamp();
         var identity = request.Grant.Identity!.Value;
         var number = sessions.NextNumber();
         var takeover = await directory.Of(identity).ConnectAsync(node.Id, number, presence.LastEpoch(identity));
@@ -89,6 +94,7 @@ internal sealed partial class DeviceSessions(
 
         if (refused is null)
         {
+            session.IsOpen(since, time.GetTimestamp(), time);
             Opened?.Invoke(session);
         }
 
@@ -116,6 +122,9 @@ internal sealed partial class DeviceSessions(
             session.Revoke(reason);
         }
     }
+
+    internal void TellRefused(DeviceSession session, HubFailure failure, long? bytes, bool isBatch) =>
+        TelemetryRefused?.Invoke(session, failure, bytes, isBatch);
 
     internal async ValueTask EndedAsync(DeviceSession session, CloseReason reason)
     {

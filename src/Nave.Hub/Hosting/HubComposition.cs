@@ -66,6 +66,7 @@ internal static class HubComposition
         await services.GetRequiredService<QuotaKeeper>().LoadAsync(stopping);
         services.GetRequiredService<WallClockWatch>();
         services.GetRequiredService<DecisionFeeds>();
+        services.GetRequiredService<OperationsFeeds>();
         services.GetRequiredService<HubGauges>();
         services.GetRequiredService<PrometheusPage>();
     }
@@ -145,6 +146,7 @@ internal static class HubComposition
         services.AddSingleton<OperationsMonitor>();
         services.AddHostedService(provider => provider.GetRequiredService<OperationsMonitor>());
         services.AddSingleton<DecisionFeeds>();
+        services.AddSingleton<OperationsFeeds>();
         services.AddSingleton<DecisionEndpoints>();
         services.AddSingleton<QuotaEndpoints>();
         services.AddSingleton<ConsumerGroupStore>();

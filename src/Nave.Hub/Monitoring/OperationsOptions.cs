@@ -6,8 +6,23 @@ public sealed class OperationsOptions
     /// <summary>Devices that connect and leave.</summary>
     public OperationsLevel Connections { get; set; } = OperationsLevel.Error;
 
-    /// <summary>Commands that are refused.</summary>
+    /// <summary>Commands that are refused, expire, or come back too often.</summary>
     public OperationsLevel Commands { get; set; } = OperationsLevel.Error;
+
+    /// <summary>Messages of devices that are refused.</summary>
+    public OperationsLevel Telemetry { get; set; } = OperationsLevel.Error;
+
+    /// <summary>Requests about identities.</summary>
+    public OperationsLevel Identities { get; set; } = OperationsLevel.Error;
+
+    internal OperationsLevel LevelOf(OperationsCategory category) => category switch
+    {
+        OperationsCategory.Connections => Connections,
+        OperationsCategory.C2DCommands => Commands,
+        OperationsCategory.DeviceTelemetry => Telemetry,
+        OperationsCategory.DeviceIdentityOperations => Identities,
+        _ => OperationsLevel.None,
+    };
 }
 
 /// <summary>How much of a category is told.</summary>

@@ -3,12 +3,15 @@
 //   NAVE_LEVEL  what Operations:Connections is: "error" or "information"
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import https from 'node:https';
 import { require, iot, events, check, finish, sleep, field } from './harness.mjs';
 
 const { EventHubConsumerClient } = require('@azure/event-hubs');
-const { Registry } = require('azure-iothub');
+const { Registry, Client: Service } = require('azure-iothub');
 const { Client, Message } = require('azure-iot-device');
 const { Mqtt } = require('azure-iot-device-mqtt');
+const { Amqp } = require('azure-iot-device-amqp');
+const { SharedAccessSignature } = require('azure-iot-common');
 
 const registry = Registry.fromConnectionString(iot);
 const ca = fs.readFileSync(process.env.NODE_EXTRA_CA_CERTS, 'utf8');
@@ -85,6 +88,77 @@ await check(26, async () => {
   const expected = isVerbose ? ['deviceConnect Information', 'deviceDisconnect Information'] : [];
   if (isVerbose) await until(() => of('goer').length >= 2, 'coming and going');
   assert.deepEqual(of('goer').map((body) => `${body.operationName} ${body.level}`), expected);
+});
+
+await check(27, async () => {
+  // An identity that is there already.
+  const device = await create('there');
+  await assert.rejects(registry.create({ deviceId: 'there' }));
+  await until(() => of('there').some((body) => body.level === 'Error'), 'the refused create');
+  const conflict = of('there').find((body) => body.level === 'Error');
+  assert.equal(conflict.category, 'DeviceIdentityOperations');
+  assert.equal(conflict.operationName, 'create');
+  assert.equal(conflict.statusCode, 409);
+  assert.equal(conflict.sharedAccessPolicy, field(iot, 'SharedAccessKeyName'));
+  assert.match(conflict.userAgent, /azure-iothub/);
+  assert.ok(Number.isInteger(conflict.durationMs));
+
+  // A command that nobody takes in time, and one that is given back for ever.
+  const service = Service.fromConnectionString(iot);
+  await service.open();
+  const expiring = new Message('late');
+  expiring.ack = 'full';
+  expiring.expiryTimeUtc = Date.now() + 1000;
+  await service.send('there', expiring);
+  await until(() => of('there').some((body) => body.operationName === 'messageExpired'), 'the expired command');
+  const expired = of('there').find((body) => body.operationName === 'messageExpired');
+  assert.equal(expired.category, 'C2DCommands');
+  assert.equal(expired.level, 'Error');
+  assert.equal(expired.messageSizeInBytes, 4);
+  assert.equal(expired.deliveryAcknowledgement, 3);
+  await service.send('there', new Message('no'));
+  await service.close();
+  const client = Client.fromConnectionString(device, Amqp);
+  await client.setOptions({ ca });
+  client.on('error', () => {});
+  await client.open();
+  let returned = 0;
+  client.on('message', (message) => { returned++; client.abandon(message, () => {}); });
+  await until(() => of('there').some((body) => body.operationName === 'egress'), 'the command given back too often');
+  assert.equal(of('there').find((body) => body.operationName === 'egress').category, 'C2DCommands');
+  assert.ok(returned > 1);
+  await client.close();
+});
+
+await check(24, async () => {
+  // Over AMQP, too; and a message that is refused.
+  const right = await create('wrong-amqp');
+  const client = Client.fromConnectionString(right.replace(/SharedAccessKey=.*/, `SharedAccessKey=${wrongKey}`), Amqp);
+  await client.setOptions({ ca });
+  client.on('error', () => {});
+  await assert.rejects(client.open());
+  await until(() => of('wrong-amqp').length > 0, 'the refused connect over AMQP');
+  const body = of('wrong-amqp')[0];
+  assert.equal(body.operationName, 'deviceConnect');
+  assert.equal(body.statusType, 401003);
+  assert.equal(body.protocol, 'Amqp');
+  assert.equal(JSON.parse(body.authType).type, 'sas');
+  assert.ok(Number.isInteger(body.durationMs));
+  const authorization = SharedAccessSignature.create(
+    `${host}/devices/wrong-amqp`, null, field(right, 'SharedAccessKey'), Math.floor(Date.now() / 1000) + 600).toString();
+  const status = await new Promise((resolve, reject) => {
+    const request = https.request(
+      { host, ca, method: 'POST', path: '/devices/wrong-amqp/messages/events?api-version=2021-04-12', headers: { authorization } },
+      (answer) => { answer.resume(); resolve(answer.statusCode); });
+    request.on('error', reject);
+    request.end(Buffer.alloc(256 * 1024 + 1));
+  });
+  assert.equal(status, 413);
+  await until(() => of('wrong-amqp').some((b) => b.category === 'DeviceTelemetry'), 'the refused message');
+  const refusedMessage = of('wrong-amqp').find((b) => b.category === 'DeviceTelemetry');
+  assert.equal(refusedMessage.operationName, 'ingress');
+  assert.equal(refusedMessage.statusCode, 413);
+  assert.equal(JSON.parse(refusedMessage.authType).scope, 'device');
 });
 
 await check(29, async () => {

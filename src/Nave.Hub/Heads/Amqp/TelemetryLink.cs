@@ -93,6 +93,7 @@ internal sealed class TelemetryLink(LinkRequest request, ConnectedDevice device,
         var outcome = TelemetryReader.Read((RawMessage)message, device.Id);
         if (!outcome.TryGet(out var items, out var failure))
         {
+            device.Session!.RefusedTelemetry(failure); // Open before its first link.
             Answer(message, failure);
             return;
         }

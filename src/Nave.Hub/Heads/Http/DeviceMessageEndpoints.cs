@@ -43,14 +43,10 @@ internal static class DeviceMessageEndpoints
     private static async ValueTask<ServiceAnswer> SendAsync(ServiceCall call, DeviceSession session)
     {
         var isBatch = call.Context.Request.ContentType?.Split(';')[0].Trim().Equals(BatchType, StringComparison.OrdinalIgnoreCase) ?? false;
-        if (!(await call.ReadBytesAsync(isBatch ? MaxBatchBytes : HubLimits.MaxTelemetryBytes)).TryGet(out var body, out var failure))
+        if (!(await call.ReadBytesAsync(isBatch ? MaxBatchBytes : HubLimits.MaxTelemetryBytes)).TryGet(out var body, out var failure)
+            || !(isBatch ? HttpBatch.Read(body, MaxBatchMessages) : ReadSingle(call, body)).TryGet(out var messages, out failure))
         {
-            return failure;
-        }
-
-        var read = isBatch ? HttpBatch.Read(body, MaxBatchMessages) : ReadSingle(call, body);
-        if (!read.TryGet(out var messages, out failure))
-        {
+            session.RefusedTelemetry(failure, call.Context.Request.ContentLength, isBatch);
             return failure;
         }
 

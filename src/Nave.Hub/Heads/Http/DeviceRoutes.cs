@@ -31,7 +31,10 @@ internal sealed class DeviceRoutes(ServiceRoutes routes, AccessControl access, D
             token.Length == 0 ? null : token,
             await context.Connection.GetClientCertificateAsync(call.Stopping),
             Chain: null,
-            context.Connection.RemoteIpAddress);
+            context.Connection.RemoteIpAddress)
+        {
+            Protocol = DeviceProtocol.Https,
+        };
         var admitted = await access.AdmitDeviceAsync(id, proof, call.Stopping);
         return admitted.TryGet(out var grant, out failure)
             ? await handler(call, sessions.OpenForRequest(new SessionRequest(grant, DeviceProtocol.Https, new RequestChannel(SocketReset.Of(context.Features)))))

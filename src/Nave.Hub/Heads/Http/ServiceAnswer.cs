@@ -28,6 +28,9 @@ internal abstract class ServiceAnswer
     /// <summary>The size of the document it brings, where it is one that costs units of the day; null elsewhere.</summary>
     public virtual long? Bytes => null;
 
+    /// <summary>What a refusal says; null of an answer that is none.</summary>
+    public virtual HubFailure? Failure => null;
+
     /// <summary>Writes status, headers and body.</summary>
     public abstract Task WriteAsync(HttpContext context, TimeProvider time);
 
@@ -74,6 +77,8 @@ internal abstract class ServiceAnswer
 
         // Where nothing better is known.
         private const double SecondsUntilRetry = 5;
+
+        public override HubFailure? Failure => failure;
 
         public override Task WriteAsync(HttpContext context, TimeProvider time)
         {

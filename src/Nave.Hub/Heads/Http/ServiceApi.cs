@@ -15,6 +15,7 @@ namespace Nave.Hub.Heads.Http;
 internal static class ServiceApi
 {
     public static IServiceCollection AddServiceApi(this IServiceCollection services) => services
+        .AddSingleton<ServiceSignals>()
         .AddSingleton<DeviceEndpoints>()
         .AddSingleton<BulkEndpoints>()
         .AddSingleton<TwinEndpoints>()
@@ -36,6 +37,7 @@ internal static class ServiceApi
             endpoints,
             services.GetRequiredService<AccessControl>(),
             services.GetRequiredService<HubMeter>(),
+            services.GetRequiredService<ServiceSignals>(),
             services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILogger<ServiceRoutes>>());
         services.GetRequiredService<DeviceEndpoints>().Map(routes);

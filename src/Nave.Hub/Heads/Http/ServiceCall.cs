@@ -22,6 +22,9 @@ internal readonly struct ServiceCall(HttpContext context)
     /// <summary>The <c>If-Match</c> header; null when there is none.</summary>
     public ETagCondition? IfMatch => ETagCondition.Parse(Context.Request.Headers[HeaderNames.IfMatch].ToString());
 
+    /// <summary>What the client calls itself, or null.</summary>
+    public string? UserAgent => Context.Request.Headers.UserAgent.ToString() is { Length: > 0 } name ? name : null;
+
     /// <summary>A query parameter, or null.</summary>
     public string? Query(string name) => Context.Request.Query[name] is [{ } first, ..] ? first : null;
 

@@ -20,11 +20,18 @@ internal delegate ValueTask<ServiceAnswer> ServiceHandler(ServiceCall call);
 /// handlers would cost the start-up a tenth of a second.
 /// </summary>
 internal sealed partial class ServiceRoutes(
-    IEndpointRouteBuilder endpoints, AccessControl access, HubMeter meter, TimeProvider time, ILogger<ServiceRoutes> logger)
+    IEndpointRouteBuilder endpoints, AccessControl access, HubMeter meter, ServiceSignals signals, TimeProvider time, ILogger<ServiceRoutes> logger)
 {
     /// <summary>Maps a route for whoever has the right.</summary>
-    public void Map(string verb, string pattern, AccessRights right, ServiceHandler handler) => MapChecked(
-        verb, pattern, async call => await CheckAsync(call.Context, right) is { } refusal ? refusal : await handler(call));
+    public void Map(string verb, string pattern, AccessRights right, ServiceHandler handler) => MapChecked(verb, pattern, async call =>
+    {
+        var since = time.GetTimestamp();
+        var (policy, refusal) = await CheckAsync(call.Context, right);
+        var answer = refusal ?? await handler(call);
+        signals.Tell(new ServiceAnswered(
+            verb, pattern, call.Route("id"), call.IfMatch is not null, policy, call.UserAgent, answer.Failure, time.GetElapsedTime(since)));
+        return answer;
+    });
 
     /// <summary>Maps a route for whoever has the right, when it is the turn of that operation.</summary>
     public void Map(string verb, string pattern, AccessRights right, Metered operation, ServiceHandler handler) =>
@@ -94,16 +101,18 @@ internal sealed partial class ServiceRoutes(
         return answer;
     }
 
-    private async ValueTask<HubFailure?> CheckAsync(HttpContext context, AccessRights right)
+    private async ValueTask<(string? Policy, ServiceAnswer? Refusal)> CheckAsync(HttpContext context, AccessRights right)
     {
+        AccessGrant? grant = null;
         var token = context.Request.Headers[HeaderNames.Authorization].ToString();
         var refusal = token.Length == 0 ? HubFailures.Unauthorized.Because("no Authorization header")
             : !(await access.AdmitTokenAsync(token, eventHubsSigning: false, context.Connection.RemoteIpAddress, context.RequestAborted))
-                .TryGet(out var grant, out var refused) ? refused
+                .TryGet(out grant, out var refused) ? refused
             : access.Allows(grant, right, context.Request.Path.Value ?? "/");
 
         // spec/service-rest.md 1.1: one code for all that is unauthorized here; 401003 is for devices' logs.
-        return refusal is { HttpStatus: StatusCodes.Status401Unauthorized } ? HubFailures.Unauthorized.Saying(refusal.Message) : refusal;
+        var told = refusal is { HttpStatus: StatusCodes.Status401Unauthorized } ? HubFailures.Unauthorized.Saying(refusal.Message) : refusal;
+        return (grant?.PolicyName, told is null ? null : (ServiceAnswer)told);
     }
 
     private Task WriteAsync(HttpContext context, ServiceAnswer answer) => answer.WriteAsync(context, time);

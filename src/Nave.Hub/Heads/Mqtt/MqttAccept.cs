@@ -70,7 +70,7 @@ internal sealed class MqttAccept(
             var unread = read.Buffer;
             if (!unread.IsEmpty && unread.FirstSpan[0] is not FirstByteOfConnect)
             {
-                return (null, new AcceptOutcome(null, CloseReason.ProtocolViolation, HubFailures.InvalidOperation.Because("The first packet is no CONNECT.")));
+                return (null, new AcceptOutcome(null, CloseReason.ProtocolViolation, HubFailures.InvalidOperation.Because("The first packet is no CONNECT.")) { IsUnjudged = true });
             }
 
             if (FrameReader.TryReadFrame(ref unread, HubLimits.MaxConnectBytes, out var frame))
@@ -105,7 +105,7 @@ internal sealed class MqttAccept(
         }
 
         return (null, new AcceptOutcome(
-            null, CloseReason.ProtocolViolation, HubFailures.InvalidOperation.Because("The protocol level is not served.")));
+            null, CloseReason.ProtocolViolation, HubFailures.InvalidOperation.Because("The protocol level is not served.")) { IsUnjudged = true });
     }
 
     private async ValueTask<AcceptOutcome> JudgeAsync(ConnectPacket connect, MqttTransport transport, MqttPeer peer)
@@ -113,25 +113,25 @@ internal sealed class MqttAccept(
         // 3. The user name, and the client id that must agree with it.
         if (!MqttUserName.TryParse(connect.UserName, out var userName))
         {
-            return Refused(HubFailures.ArgumentNull.Because("The user name is missing or cannot be read."));
+            return Unjudged(HubFailures.ArgumentNull.Because("The user name is missing or cannot be read."));
         }
 
         if (connect.ClientId != userName.ExpectedClientId || userName.ToIdentity() is not { } id)
         {
-            return Refused(HubFailures.ArgumentInvalid.Because("The client id is not that of the user name, or no legal id."));
+            return Unjudged(HubFailures.ArgumentInvalid.Because("The client id is not that of the user name, or no legal id."));
         }
 
         // 4. The host.
         if (!names.Contains(userName.HostName))
         {
-            return Refused(HubFailures.HubNotFound.Because("The host in the user name is none of this hub's names."));
+            return Unjudged(HubFailures.HubNotFound.Because("The host in the user name is none of this hub's names."));
         }
 
         // 5. The will: anything but a telemetry message of this identity is refused (spec/device-mqtt.md 2.6).
         var topics = new MqttTopics(id);
         if (!TryReadWill(connect.Will, topics, out var will))
         {
-            return Refused(HubFailures.Unauthorized.Because("The will is none that this device may leave."));
+            return Unjudged(HubFailures.Unauthorized.Because("The will is none that this device may leave."));
         }
 
         // 6. Identity, credential, throttle.
@@ -224,4 +224,6 @@ internal sealed class MqttAccept(
     }
 
     private static AcceptOutcome Refused(HubFailure failure) => new(null, CloseReason.NotAuthorized, failure);
+
+    private static AcceptOutcome Unjudged(HubFailure failure) => Refused(failure) with { IsUnjudged = true };
 }

@@ -20,4 +20,8 @@ internal sealed record MqttWill(TelemetryProperties Properties, ReadOnlyMemory<b
 /// <param name="Failure">What the operator is told of it.</param>
 /// <param name="ClientId">As the client gave it, if it got so far.</param>
 internal readonly record struct AcceptOutcome(
-    MqttAccepted? Accepted, CloseReason Reason, HubFailure? Failure = null, string? ClientId = null);
+    MqttAccepted? Accepted, CloseReason Reason, HubFailure? Failure = null, string? ClientId = null)
+{
+    /// <summary>Whether it was refused for what it is, before any credential was looked at.</summary>
+    public bool IsUnjudged { get; init; }
+}

@@ -60,7 +60,13 @@ internal sealed class MqttConnection(
         catch (MalformedPacketException e)
         {
             signals.Malformed(peer, e.Rule);
-            return e is PacketTooLargeException ? Refuse(HubFailures.MessageTooLarge) : CloseReason.ProtocolViolation;
+            if (e is not PacketTooLargeException)
+            {
+                return CloseReason.ProtocolViolation;
+            }
+
+            _session.RefusedTelemetry(HubFailures.MessageTooLarge);
+            return Refuse(HubFailures.MessageTooLarge);
         }
         catch (OperationCanceledException) when (_channel.Reason is { } reason)
         {
@@ -175,7 +181,8 @@ internal sealed class MqttConnection(
             case PublishKind.Telemetry:
                 return TrySendTelemetry(publish, intent.Properties!, out reason); // Not null for this kind.
             case PublishKind.Refused:
-                reason = Refuse(intent.Failure!, intent.Reason); // Not null for this kind.
+                _session.RefusedTelemetry(intent.Failure!, publish.Payload.Length); // Not null for this kind.
+                reason = Refuse(intent.Failure!, intent.Reason);
                 return true;
             case PublishKind.TwinGet or PublishKind.TwinPatch:
                 if (Twins.IsFull)

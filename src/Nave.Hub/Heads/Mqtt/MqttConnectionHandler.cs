@@ -80,7 +80,7 @@ internal sealed class MqttConnectionHandler(
 
         if (outcome.Accepted is null)
         {
-            signals.ConnectRefused(peer, outcome.ClientId, outcome.Reason, outcome.Failure);
+            signals.ConnectRefused(peer, outcome.ClientId, outcome.Reason, outcome.Failure, outcome.IsUnjudged);
         }
 
         return outcome.Accepted;

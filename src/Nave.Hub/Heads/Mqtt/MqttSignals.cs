@@ -27,10 +27,11 @@ internal sealed partial class MqttSignals(ILogger<MqttSignals> logger, HubMetric
         Log.Connected(logger, id.ToString(), peer.Protocol, peer.ConnectionId, sessionPresent);
 
     /// <summary>A CONNECT was refused, or none came.</summary>
-    public void ConnectRefused(MqttPeer peer, string? clientId, CloseReason reason, HubFailure? failure)
+    /// <param name="isUnjudged">Whether it was before any credential was looked at.</param>
+    public void ConnectRefused(MqttPeer peer, string? clientId, CloseReason reason, HubFailure? failure, bool isUnjudged)
     {
         metrics.Refused(NameOf(failure, reason));
-        if (failure?.Code is HubErrorCode.ArgumentNull or HubErrorCode.ArgumentInvalid or HubErrorCode.IotHubNotFound or HubErrorCode.InvalidOperation)
+        if (failure is not null && isUnjudged)
         {
             Unreadable?.Invoke(peer.Address, clientId, failure);
         }

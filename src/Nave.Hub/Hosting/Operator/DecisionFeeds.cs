@@ -20,15 +20,13 @@ internal sealed class DecisionFeeds
 {
     private readonly DecisionLog _log;
     private readonly HeartbeatTable _heartbeats;
-    private readonly OperationsMonitor _operations;
 
     public DecisionFeeds(
         DecisionLog log, HeartbeatTable heartbeats, AccessControl access, DeviceSessions sessions, MqttSignals mqtt, TlsHandshakes handshakes, CommandSender commands,
-        OperationsMonitor operations, HubMeter meter, DeviceLimits limits)
+        HubMeter meter, DeviceLimits limits)
     {
         _log = log;
         _heartbeats = heartbeats;
-        _operations = operations;
         access.Decided += OnDecided;
         sessions.Opened += OnOpened;
         sessions.Ended += OnEnded;
@@ -48,7 +46,6 @@ internal sealed class DecisionFeeds
         else if (decision.Failure is { } failure)
         {
             Refuse(decision.Id?.ToString(), decision.Peer, failure, decision.Protocol?.ToString());
-            _operations.ConnectRefused(decision.Id?.Device.Value, decision.Protocol, failure);
             if (failure.HttpStatus is 401 or 403 or 429 && decision.Id is { IsModule: false } id)
             {
                 _heartbeats.Refused(id.Device.Value, failure.Code.ToString());
@@ -58,7 +55,6 @@ internal sealed class DecisionFeeds
 
     private void OnOpened(DeviceSession session)
     {
-        _operations.Connected(session.Id.Device.Value, session.Protocol);
         _log.Add(new Decision(DecisionKind.Connected, session.Id.ToString(), null, null, $"connected over {session.Protocol}")
         {
             Protocol = session.Protocol.ToString(),
@@ -67,7 +63,6 @@ internal sealed class DecisionFeeds
 
     private void OnEnded(DeviceSession session, CloseReason reason)
     {
-        _operations.Disconnected(session.Id.Device.Value, session.Protocol, reason);
         _log.Add(new Decision(
             DecisionKind.Disconnected, session.Id.ToString(), null, PresenceReason.Of(reason), $"the {session.Protocol} connection ended: {Describe(reason)}")
         {
@@ -90,23 +85,18 @@ internal sealed class DecisionFeeds
         _log.Add(new Decision(DecisionKind.HandshakeFailed, null, (peer as IPEndPoint)?.Address, isOld ? "TlsVersion" : "Tls", explanation) { Hint = hint });
     }
 
-    private void OnCommandRefused(IdentityId id, HubFailure failure)
-    {
-        _operations.CommandRefused(id.Device.Value, failure);
-        Refuse(id.ToString(), null, failure, null);
-    }
+    private void OnCommandRefused(IdentityId id, CloudToDeviceMessage message, HubFailure failure) => Refuse(id.ToString(), null, failure, null);
 
     private void OnThrottled(Metered operation, IdentityId? id, HubFailure failure)
     {
-        Refuse(id?.ToString(), null, failure, null);
-        switch (operation)
+        // Of a command its sender tells.
+        if (operation is not Metered.CommandSends)
         {
-            case Metered.Connects when id is { } device:
+            Refuse(id?.ToString(), null, failure, null);
+            if (operation is Metered.Connects && id is { } device)
+            {
                 ConnectRefused(device, failure);
-                break;
-            case Metered.CommandSends when id is { } target:
-                _operations.CommandRefused(target.Device.Value, failure);
-                break;
+            }
         }
     }
 
@@ -122,7 +112,6 @@ internal sealed class DecisionFeeds
     // Trying and failing: the heartbeat monitor is to know it.
     private void ConnectRefused(IdentityId id, HubFailure failure)
     {
-        _operations.ConnectRefused(id.Device.Value, null, failure);
         if (!id.IsModule)
         {
             _heartbeats.Refused(id.Device.Value, failure.Code.ToString());

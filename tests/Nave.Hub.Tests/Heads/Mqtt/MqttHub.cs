@@ -67,7 +67,7 @@ internal sealed class MqttHub : IAsyncDisposable
         Sessions = new DeviceSessions(
             Directory, access, _liveAccess, registry.Presence, Telemetry, twins, methods, table, registry.Node,
             new FaultInjection(isOn: false, Time, Logger<FaultInjection>()), new HeartbeatIntake(new HeartbeatTable(), new HeartbeatOptions(), Time),
-            new SessionLimits(new DeviceLimits(accessOptions, Time), Meter, Time), Logger<DeviceSessions>());
+            new SessionLimits(new DeviceLimits(accessOptions, Time), Meter, Time), Time, Logger<DeviceSessions>());
         Methods = new MethodCaller(registry.Registry, Directory, methods, calls, MethodOptions, registry.Node, _metrics, Meter, Time, _lifetime);
         var signals = new MqttSignals(Logger<MqttSignals>(), _metrics, Time);
         _wheel = new DeadlineWheel(Time);
