@@ -9,7 +9,7 @@ namespace Nave.Cli.Commands;
 /// <summary><c>nave heartbeat</c>: who is silent, on the operator port of the local hub.</summary>
 internal static class HeartbeatCommand
 {
-    /// <summary><c>nave heartbeat summary|list|show|watch|rules|set|unset</c>.</summary>
+    /// <summary><c>nave heartbeat summary|list|show|watch|rules|set|unset|silence|deliverable</c>.</summary>
     public static Command Create() => new("heartbeat", "Who is silent, and what is expected of whom (local hub, operator port)")
     {
         Summary(),
@@ -19,6 +19,8 @@ internal static class HeartbeatCommand
         Rules(),
         Set(),
         Unset(),
+        Silence(),
+        Deliverable(),
     };
 
     private static Command Summary()
@@ -161,10 +163,11 @@ internal static class HeartbeatCommand
         return command;
     }
 
-    private static Command Unset()
+    private static Command Unset() => Renamed("unset", OperatorCommand.Delete("heartbeats/rules", "Take a rule away"));
+
+    private static Command Renamed(string name, Command command)
     {
-        var command = OperatorCommand.Delete("heartbeats/rules", "Take a rule away");
-        var renamed = new Command("unset", command.Description);
+        var renamed = new Command(name, command.Description);
         foreach (var argument in command.Arguments)
         {
             renamed.Arguments.Add(argument);
@@ -177,6 +180,70 @@ internal static class HeartbeatCommand
 
         renamed.Action = command.Action;
         return renamed;
+    }
+
+    private static Command Silence() => new("silence", "Wake nobody for some devices, for a time: silences and maintenance windows")
+    {
+        SilenceList(),
+        SilenceSet(),
+        SilenceEnd(),
+    };
+
+    private static Command SilenceList()
+    {
+        var command = new Command("list", "List silences that are not over, the first to end first");
+        OperatorCommand.OnGet(command, "heartbeats/silences", silences => Output.Table(
+            ["silence", "from", "until", "in force", "devices", "group", "note"],
+            (silences as JsonArray ?? []).Select(silence => (IReadOnlyList<string?>)
+            [
+                Output.TextOf(silence, "name"), Output.TextOf(silence, "from"), Output.TextOf(silence, "until"), Output.TextOf(silence, "isInForce"),
+                (silence?["devices"] as JsonArray)?.Count.ToString(CultureInfo.InvariantCulture) ?? (silence?["group"] is null ? "all" : ""),
+                Output.TextOf(silence, "group"), Output.TextOf(silence, "note"),
+            ])));
+        return command;
+    }
+
+    private static Command SilenceSet()
+    {
+        var command = new Command("set", "Begin a silence, or plan a maintenance window with --from");
+        var name = OperatorCommand.NameOf(command, "SILENCE");
+        var length = Duration("--for", "How long it lasts");
+        length.Required = true;
+        var from = new Option<string?>("--from") { Description = "When it begins, ISO 8601 [now]", HelpName = "TIME" };
+        var device = new Option<string[]>("--device") { Description = "For this device (several times for several) [all]", HelpName = "DEVICE" };
+        var group = new Option<string?>("--group") { Description = "For the devices of this group (Heartbeats:GroupTag)", HelpName = "GROUP" };
+        var note = new Option<string?>("--note") { Description = "Why", HelpName = "TEXT" };
+        foreach (var option in new Option[] { length, from, device, group, note })
+        {
+            command.Options.Add(option);
+        }
+
+        OperatorCommand.OnSend(
+            command, HttpMethod.Put, parsed => $"heartbeats/silences/{name(parsed)}",
+            parsed => new JsonObject
+            {
+                ["for"] = Seconds(parsed.GetValue(length)),
+                ["from"] = parsed.GetValue(from),
+                ["devices"] = parsed.GetValue(device) is { Length: > 0 } devices ? new JsonArray([.. devices.Select(id => (JsonNode)id)]) : null,
+                ["group"] = parsed.GetValue(group),
+                ["note"] = parsed.GetValue(note),
+            },
+            silence => Output.Fields((silence as JsonObject ?? []).Select(member => (member.Key, member.Value?.ToString()))));
+        return command;
+    }
+
+    private static Command SilenceEnd() => Renamed("end", OperatorCommand.Delete("heartbeats/silences", "End a silence now; what still stands is told"));
+
+    private static Command Deliverable()
+    {
+        var command = new Command("deliverable", "Ask whether a command would reach a device now: sends an empty one that expires");
+        var name = OperatorCommand.NameOf(command, "DEVICE");
+        var timeout = new Option<int>("--timeout") { Description = "Seconds to wait", DefaultValueFactory = _ => 5, HelpName = "SECONDS" };
+        command.Options.Add(timeout);
+        OperatorCommand.OnSend(
+            command, HttpMethod.Post, parsed => $"heartbeats/devices/{name(parsed)}/deliverable?timeout={parsed.GetValue(timeout)}", _ => null,
+            answer => Output.Fields([("device", Output.TextOf(answer, "deviceId")), ("result", Output.TextOf(answer, "result")), ("after (ms)", Output.TextOf(answer, "milliseconds"))]));
+        return command;
     }
 
     private static Option<string?> Duration(string name, string description) => new(name) { Description = description, HelpName = "DURATION" };

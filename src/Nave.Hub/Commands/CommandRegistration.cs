@@ -17,6 +17,7 @@ internal static class CommandRegistration
             .AddSingleton<ICommandRoute, CommandRoute>()
             .AddSingleton<CommandBoxes>()
             .AddSingleton<CommandSender>()
+            .AddSingleton<Deliverability>()
             .AddSingleton(provider => new FeedbackQueue(
                 provider.GetRequiredService<FeedbackStore>(),
                 provider.GetRequiredService<CommandOptions>(),

@@ -87,6 +87,8 @@ internal sealed record ConfigurationDraft
     public static Outcome<QueryCondition> ReadCondition(string text) =>
         !QueryParser.ParseCondition(text).TryGet(out var condition, out var failure) ? HubFailures.InvalidConfigurationTargetCondition.Saying(failure.Message)
         : condition.Source is QuerySource.Jobs ? HubFailures.InvalidConfigurationTargetCondition.Saying("A configuration targets devices or modules.")
+        : QueryPaths.In(condition.Where).Any(path => path.Root is QueryFields.Monitor)
+            ? HubFailures.InvalidConfigurationTargetCondition.Saying("A configuration cannot follow monitor.state: it is looked at when twins change.")
         : condition;
 
     /// <summary>Null when a statement may be a custom metric.</summary>

@@ -6,9 +6,10 @@ namespace Nave.Hub.Heartbeats;
 /// <summary>
 /// Which transitions are worth waking somebody for (spec/heartbeat-monitoring.md 3.3): offline, failing, and back online.
 /// A group that falls silent together is one alert, and so is a device that comes and goes; what they stand for is not
-/// told one by one. Transitions themselves are never held back. One caller.
+/// told one by one. What operators have silenced is held back until the silence ends, and told then if it still stands.
+/// Transitions themselves are never held back. One caller.
 /// </summary>
-internal sealed class HeartbeatAlerts(HeartbeatTable table, HeartbeatOptions options)
+internal sealed class HeartbeatAlerts(HeartbeatTable table, HeartbeatSilences silences, HeartbeatOptions options)
 {
     private const string Hub = "";
 
@@ -21,6 +22,9 @@ internal sealed class HeartbeatAlerts(HeartbeatTable table, HeartbeatOptions opt
     // Told alone, so that its return is told, too.
     private readonly HashSet<string> _alarmed = new(StringComparer.Ordinal);
 
+    // Not told because of a silence; asked again when one ends.
+    private readonly HashSet<string> _held = new(StringComparer.Ordinal);
+
     /// <summary>The alerts of some transitions, in order.</summary>
     public IReadOnlyList<HeartbeatNotice> Of(IReadOnlyList<(HeartbeatTransition Transition, byte[] Body)> transitions, DateTimeOffset now)
     {
@@ -29,7 +33,8 @@ internal sealed class HeartbeatAlerts(HeartbeatTable table, HeartbeatOptions opt
         // 1. Whole groups first: they speak for their devices.
         foreach (var (transition, _) in transitions)
         {
-            if (transition.State is HeartbeatState.Late or HeartbeatState.Offline && transition.Previous is HeartbeatState.Online or HeartbeatState.Sleeping)
+            if (transition.State is HeartbeatState.Late or HeartbeatState.Offline && transition.Previous is HeartbeatState.Online or HeartbeatState.Sleeping
+                && !silences.Holds(transition.DeviceId, transition.Group, now))
             {
                 Watch(Hub).Fell(now, Together);
                 if (transition.Group is { } group)
@@ -49,7 +54,28 @@ internal sealed class HeartbeatAlerts(HeartbeatTable table, HeartbeatOptions opt
         {
             if (!IsSuppressed(transition))
             {
-                JudgeDevice(transition, body, alerts);
+                JudgeDevice(transition, body, now, alerts);
+            }
+        }
+
+        return alerts;
+    }
+
+    /// <summary>What was held back by a silence that is over, and still stands.</summary>
+    public IReadOnlyList<HeartbeatNotice> Released(DateTimeOffset now)
+    {
+        var alerts = new List<HeartbeatNotice>();
+        foreach (var device in _held.ToArray())
+        {
+            if (table.Find(device) is not { State: HeartbeatState.Offline or HeartbeatState.Failing } record)
+            {
+                _held.Remove(device);
+            }
+            else if (!silences.Holds(device, record.Group, now))
+            {
+                _held.Remove(device);
+                _alarmed.Add(device);
+                alerts.Add(new HeartbeatNotice("alert", Encoding.UTF8.GetBytes(HeartbeatJson.Describe(record).ToJsonString())));
             }
         }
 
@@ -72,7 +98,7 @@ internal sealed class HeartbeatAlerts(HeartbeatTable table, HeartbeatOptions opt
         var isSilent = watch.IsSilent
             ? silent * 200 > watched * options.GroupPercent // Over when half of what made it is back.
             : watch.Fallen(now, Together) * 100 >= watched * options.GroupPercent;
-        if (isSilent != watch.IsSilent)
+        if (isSilent != watch.IsSilent && (!isSilent || !silences.HoldsGroup(group == Hub ? null : group, now)))
         {
             watch.IsSilent = isSilent;
             alerts.Add(new HeartbeatNotice("group", Encoding.UTF8.GetBytes(new JsonObject
@@ -86,8 +112,16 @@ internal sealed class HeartbeatAlerts(HeartbeatTable table, HeartbeatOptions opt
         }
     }
 
-    private void JudgeDevice(HeartbeatTransition transition, byte[] body, List<HeartbeatNotice> alerts)
+    private void JudgeDevice(HeartbeatTransition transition, byte[] body, DateTimeOffset now, List<HeartbeatNotice> alerts)
     {
+        // Its return is told of one whose alert was told.
+        if (silences.Holds(transition.DeviceId, transition.Group, now) && !(transition.State is HeartbeatState.Online && _alarmed.Contains(transition.DeviceId)))
+        {
+            _ = transition.State is HeartbeatState.Offline or HeartbeatState.Failing ? _held.Add(transition.DeviceId) : _held.Remove(transition.DeviceId);
+            return;
+        }
+
+        _held.Remove(transition.DeviceId);
         if (transition.IsFlapping)
         {
             if (_flapping.Add(transition.DeviceId))

@@ -18,8 +18,10 @@ namespace Nave.Hub.Heartbeats;
 internal sealed partial class HeartbeatMonitor(
     HeartbeatTable table,
     HeartbeatStore store,
+    HeartbeatWrites writes,
     HeartbeatFeed feed,
     HeartbeatAlerts alerts,
+    HeartbeatSilences silences,
     HeartbeatWebhooks webhooks,
     HeartbeatOptions options,
     DeviceRegistry registry,
@@ -79,6 +81,7 @@ internal sealed partial class HeartbeatMonitor(
     {
         registry.Changed += OnChanged;
         twins.TagsChanging += OnTagsChanging;
+        twins.Changing += OnTwinChanging;
         return base.StartAsync(cancellationToken);
     }
 
@@ -87,6 +90,7 @@ internal sealed partial class HeartbeatMonitor(
     {
         registry.Changed -= OnChanged;
         twins.TagsChanging -= OnTagsChanging;
+        twins.Changing -= OnTwinChanging;
         await base.StopAsync(cancellationToken);
     }
 
@@ -96,6 +100,7 @@ internal sealed partial class HeartbeatMonitor(
         try
         {
             await RetryAsync(() => ReadRulesAsync(stoppingToken), stoppingToken);
+            await RetryAsync(() => silences.LoadAsync(stoppingToken), stoppingToken);
             await LoadAsync(stoppingToken);
             await Task.WhenAll(ScanAsync(stoppingToken), TellAsync(stoppingToken), FollowAsync(stoppingToken));
         }
@@ -112,12 +117,13 @@ internal sealed partial class HeartbeatMonitor(
     private async Task LoadAsync(CancellationToken stopping)
     {
         var after = "";
-        while (await RetryAsync(() => store.ListAsync(after, DevicesPerPage, stopping), stopping) is { Count: > 0 } page)
+        while (await RetryAsync(() => store.ListAsync(after, DevicesPerPage, Rules, stopping), stopping) is { Count: > 0 } page)
         {
             var wall = time.GetUtcNow();
+            var changed = new List<(string, HeartbeatState)>();
             foreach (var device in page)
             {
-                var (terms, group) = Rules.Resolve(device.DeviceId, device.Tags);
+                var (terms, group) = Rules.Resolve(device.Tags, device.Rule);
                 lock (_loading)
                 {
                     if (_goneWhileLoading!.Contains(device.DeviceId)) // Not null while loading.
@@ -125,9 +131,18 @@ internal sealed partial class HeartbeatMonitor(
                         continue;
                     }
 
-                    table.Add(device.DeviceId, device.IsEnabled, device.Heartbeat, wall);
+                    var state = table.Add(device.DeviceId, device.IsEnabled, device.Heartbeat, wall);
                     table.SetTerms(device.DeviceId, terms, group);
+                    if (device.Heartbeat is { } stored && stored.State != state)
+                    {
+                        changed.Add((device.DeviceId, state));
+                    }
                 }
+            }
+
+            if (changed.Count > 0)
+            {
+                await RetryAsync(() => store.PutStatesAsync(changed, stopping), stopping);
             }
 
             after = page[^1].DeviceId;
@@ -145,6 +160,7 @@ internal sealed partial class HeartbeatMonitor(
     private async Task ScanAsync(CancellationToken stopping)
     {
         var clock = new HearingClock(time);
+        var scannedAt = time.GetUtcNow();
         using var timer = new PeriodicTimer(ScanInterval, time);
         while (await timer.WaitForNextTickAsync(stopping))
         {
@@ -160,8 +176,12 @@ internal sealed partial class HeartbeatMonitor(
 
             table.Scan(clock.NowMs, wall, found);
             Interlocked.Increment(ref _scanned);
-            if (found.Count > 0)
+            // Nothing found is told as well where a silence has ended: what it held back may still stand.
+            var isReleased = silences.HasEnded(scannedAt, wall);
+            scannedAt = wall;
+            if (found.Count > 0 || isReleased)
             {
+                writes.Found();
                 await _found.Writer.WriteAsync(found, stopping);
             }
         }
@@ -201,8 +221,10 @@ internal sealed partial class HeartbeatMonitor(
         await foreach (var found in _found.Reader.ReadAllAsync(stopping))
         {
             var bodies = found.ConvertAll(transition => (transition, HeartbeatJson.Write(transition)));
-            var notices = alerts.Of(bodies, time.GetUtcNow());
+            var now = time.GetUtcNow();
+            IReadOnlyList<HeartbeatNotice> notices = [.. alerts.Of(bodies, now), .. alerts.Released(now)];
             await RetryAsync(() => store.PutAsync(bodies, notices, stopping), stopping);
+            writes.Written(1);
             foreach (var (_, body) in bodies)
             {
                 feed.Tell(new HeartbeatNotice("transition", body));
@@ -234,10 +256,7 @@ internal sealed partial class HeartbeatMonitor(
             foreach (var unit in _retag.Keys.ToArray().Chunk(DevicesPerPage))
             {
                 Array.ForEach(unit, device => _retag.TryRemove(device, out _));
-                foreach (var (device, tags) in await RetryAsync(() => store.ReadTagsAsync(unit, stopping), stopping))
-                {
-                    Resolve(device, tags);
-                }
+                (await RetryAsync(() => store.ReadTagsAsync(unit, Rules, stopping), stopping)).ForEach(Resolve);
             }
         }
     }
@@ -245,17 +264,26 @@ internal sealed partial class HeartbeatMonitor(
     private async Task ReruleAllAsync(CancellationToken stopping)
     {
         var after = "";
-        while (await RetryAsync(() => store.ListAsync(after, DevicesPerPage, stopping), stopping) is { Count: > 0 } page)
+        while (await RetryAsync(() => store.ListAsync(after, DevicesPerPage, Rules, stopping), stopping) is { Count: > 0 } page)
         {
-            page.ForEach(device => Resolve(device.DeviceId, device.Tags));
+            page.ForEach(device => Resolve(new TaggedDevice(device.DeviceId, device.Tags, device.Rule)));
             after = page[^1].DeviceId;
         }
     }
 
-    private void Resolve(string device, byte[] tags)
+    private void Resolve(TaggedDevice device)
     {
-        var (terms, group) = Rules.Resolve(device, tags);
-        table.SetTerms(device, terms, group);
+        var (terms, group) = Rules.Resolve(device.Tags, device.Rule);
+        table.SetTerms(device.DeviceId, terms, group);
+    }
+
+    // Where no rule reads properties, a reported patch costs this comparison.
+    private void OnTwinChanging(IdentityId id)
+    {
+        if (Rules.ReadProperties)
+        {
+            OnTagsChanging(id);
+        }
     }
 
     // Inside the unit that changes them; read in a later one.
@@ -291,13 +319,18 @@ internal sealed partial class HeartbeatMonitor(
             if (before is null)
             {
                 table.Add(device, after.IsEnabled, stored: null, wall);
-                Resolve(device, []);
+                Resolve(new TaggedDevice(device, [], null));
                 _retag.TryAdd(device, 0); // A bulk request gives tags with the identity.
                 _wakeUp.Set();
             }
-            else if (before.IsEnabled != after.IsEnabled && table.SetEnabled(device, after.IsEnabled, wall) is { } change)
+            else
             {
-                _statusChanges.Enqueue(change);
+                if (before.IsEnabled != after.IsEnabled && table.SetEnabled(device, after.IsEnabled, wall) is { } change)
+                {
+                    _statusChanges.Enqueue(change);
+                }
+
+                OnTagsChanging(id); // A rule may ask for what the identity says.
             }
         }
     }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Nave.Hub.Queries;
 
 namespace Nave.Hub.Heartbeats;
 
@@ -18,8 +19,11 @@ internal static class HeartbeatRegistration
     /// <summary>The monitor. Needs the registry, twins, the outbox and the log.</summary>
     public static IServiceCollection AddHeartbeats(this IServiceCollection services) => services
         .AddHeartbeatIntake()
+        .AddSingleton<HeartbeatWrites>()
+        .AddSingleton<IMonitorStates>(provider => provider.GetRequiredService<HeartbeatWrites>())
         .AddSingleton<HeartbeatStore>()
         .AddSingleton<HeartbeatFeed>()
+        .AddSingleton<HeartbeatSilences>()
         .AddSingleton<HeartbeatAlerts>()
         .AddSingleton<HeartbeatWebhooks>()
         .AddHostedService(provider => provider.GetRequiredService<HeartbeatWebhooks>())

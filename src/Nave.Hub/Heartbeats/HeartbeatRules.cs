@@ -11,7 +11,6 @@ internal sealed class HeartbeatRules
     /// <summary>The tag with which a device has a rule of its own.</summary>
     public const string Tag = "monitor";
 
-    private readonly HeartbeatRule[] _groups;
     private readonly string[] _groupTag;
 
     /// <param name="rules">All of them; without one named <c>default</c>, <paramref name="fallback"/> is it.</param>
@@ -20,7 +19,8 @@ internal sealed class HeartbeatRules
     public HeartbeatRules(IEnumerable<HeartbeatRule> rules, HeartbeatTerms fallback, string groupTag)
     {
         All = [.. rules.OrderByDescending(rule => rule.Priority).ThenBy(rule => rule.Name, StringComparer.Ordinal)];
-        _groups = [.. All.Where(rule => rule.Condition is not null)];
+        Groups = [.. All.Where(rule => rule.Condition is not null)];
+        ReadProperties = Groups.Any(rule => rule.Condition!.ReadsProperties); // Chosen for having one.
         Default = All.FirstOrDefault(rule => rule.Condition is null)?.Terms ?? fallback;
         _groupTag = groupTag.Split('.', StringSplitOptions.RemoveEmptyEntries);
     }
@@ -28,31 +28,42 @@ internal sealed class HeartbeatRules
     /// <summary>The rules that operators have set.</summary>
     public IReadOnlyList<HeartbeatRule> All { get; }
 
+    /// <summary>Those of groups, the first to match goes before the others.</summary>
+    public IReadOnlyList<HeartbeatRule> Groups { get; }
+
+    /// <summary>Whether a change of properties may change who follows which rule.</summary>
+    public bool ReadProperties { get; }
+
     /// <summary>What is expected of everybody else.</summary>
     public HeartbeatTerms Default { get; }
 
     /// <summary>What is expected of a device, and the group it falls silent with.</summary>
-    /// <param name="deviceId">Its id.</param>
     /// <param name="tags">Its twin's tags, JSON in UTF-8.</param>
-    public (HeartbeatTerms Terms, string? Group) Resolve(string deviceId, ReadOnlyMemory<byte> tags)
+    /// <param name="matching">The first rule whose condition it meets; null for none.</param>
+    public (HeartbeatTerms Terms, string? Group) Resolve(ReadOnlyMemory<byte> tags, HeartbeatRule? matching)
     {
         using var parsed = JsonDocument.Parse(tags.Length == 0 ? "{}"u8.ToArray() : tags);
         var root = parsed.RootElement;
-        var group = _groupTag.Length > 0 && RuleCondition.ValueAt(root, _groupTag) is { ValueKind: JsonValueKind.String } value ? value.GetString() : null;
+        var group = _groupTag.Length > 0 && ValueAt(root, _groupTag) is { ValueKind: JsonValueKind.String } value ? value.GetString() : null;
         if (root.ValueKind is JsonValueKind.Object && root.TryGetProperty(Tag, out var own)
             && HeartbeatRule.TryReadTerms(own, "tag", out var terms, out _))
         {
             return (terms, group);
         }
 
-        foreach (var rule in _groups)
+        return (matching?.Terms ?? Default, group);
+    }
+
+    private static JsonElement ValueAt(JsonElement tags, IEnumerable<string> path)
+    {
+        foreach (var name in path)
         {
-            if (rule.Condition!.Matches(deviceId, root)) // Chosen for having one.
+            if (tags.ValueKind is not JsonValueKind.Object || !tags.TryGetProperty(name, out tags))
             {
-                return (rule.Terms, group);
+                return default;
             }
         }
 
-        return (Default, group);
+        return tags;
     }
 }

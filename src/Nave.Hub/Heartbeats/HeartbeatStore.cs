@@ -1,6 +1,8 @@
 using System.Data.Common;
 using System.Text.Json;
+using Microsoft.Extensions.Logging;
 using Nave.Hub.Events;
+using Nave.Hub.Queries;
 using Nave.Protocol.Identities;
 using Nave.Storage;
 using Nave.Storage.Schema;
@@ -11,7 +13,8 @@ namespace Nave.Hub.Heartbeats;
 /// What of heartbeats outlives a process: each device's last transition with its number, the last few before it, and the
 /// rules. When a device was last heard follows with its transitions; in between the row of its presence knows better.
 /// </summary>
-internal sealed class HeartbeatStore(HubDatabase database, EventOutbox outbox, HeartbeatWebhooks webhooks)
+internal sealed partial class HeartbeatStore(
+    HubDatabase database, EventOutbox outbox, HeartbeatWebhooks webhooks, QueryRunner queries, ILogger<HeartbeatStore> logger)
 {
     /// <summary>Transitions kept of each device.</summary>
     public const int HistoryPerDevice = 50;
@@ -69,27 +72,49 @@ internal sealed class HeartbeatStore(HubDatabase database, EventOutbox outbox, H
 
     private const string SelectTags = "SELECT json(tags) FROM twins WHERE device_id = @device AND module_id = ''";
 
-    /// <summary>The devices after that id, with what is known of them.</summary>
-    public Task<List<StoredDevice>> ListAsync(string after, int top, CancellationToken stopping) =>
-        database.ReadAsync(session => session.List(SelectPage, StoredDevice.Read, ("@after", after), ("@top", top)), stopping);
-
-    /// <summary>
-    /// The tags of devices as they are after every change that has been made until now: read in a unit of writes, which
-    /// comes after those that are under way.
-    /// </summary>
-    public Task<List<(string DeviceId, byte[] Tags)>> ReadTagsAsync(IReadOnlyList<string> devices, CancellationToken stopping) => database.WriteAsync(
+    /// <summary>The devices after that id, with what is known of them and the rule that each meets.</summary>
+    public Task<List<StoredDevice>> ListAsync(string after, int top, HeartbeatRules rules, CancellationToken stopping) => database.ReadAsync(
         session =>
         {
-            var tags = new List<(string, byte[])>();
-            foreach (var device in devices)
-            {
-                if (session.Find(SelectTags, static row => StoredDevice.Json(row, 0), ("@device", device)) is { } json)
-                {
-                    tags.Add((device, json));
-                }
-            }
+            var page = session.List(SelectPage, StoredDevice.Read, ("@after", after), ("@top", top));
+            var matching = Match(session, rules, [.. page.Select(device => device.DeviceId)]);
+            return page.ConvertAll(device => device with { Rule = matching.GetValueOrDefault(device.DeviceId) });
+        },
+        stopping);
 
-            return tags;
+    /// <summary>
+    /// The tags of devices, and the rules that they meet, as they are after every change that has been made until now: the
+    /// read begins behind a unit of writes, which comes after those that are under way.
+    /// </summary>
+    public async Task<List<TaggedDevice>> ReadTagsAsync(IReadOnlyList<string> devices, HeartbeatRules rules, CancellationToken stopping)
+    {
+        await database.WriteAsync(_ => true, stopping);
+        return await database.ReadAsync(
+            session =>
+            {
+                var matching = Match(session, rules, devices);
+                var found = new List<TaggedDevice>();
+                foreach (var device in devices)
+                {
+                    if (session.Find(SelectTags, static row => StoredDevice.Json(row, 0), ("@device", device)) is { } json)
+                    {
+                        found.Add(new TaggedDevice(device, json, matching.GetValueOrDefault(device)));
+                    }
+                }
+
+                return found;
+            },
+            stopping);
+    }
+
+    /// <summary>What devices are since a restart, without a transition: so that SQL says what memory does.</summary>
+    public Task PutStatesAsync(IReadOnlyList<(string DeviceId, HeartbeatState State)> states, CancellationToken stopping) => database.WriteAsync(
+        session =>
+        {
+            foreach (var (device, state) in states)
+            {
+                session.Execute("UPDATE heartbeats SET state = @state WHERE device_id = @device AND module_id = ''", ("@state", (long)state), ("@device", device));
+            }
         },
         stopping);
 
@@ -101,6 +126,11 @@ internal sealed class HeartbeatStore(HubDatabase database, EventOutbox outbox, H
         IReadOnlyList<(HeartbeatTransition Transition, byte[] Body)> transitions, IReadOnlyList<HeartbeatNotice> alerts, CancellationToken stopping)
     {
         var units = transitions.Chunk(RowsPerUnit).ToList();
+        if (units.Count == 0 && alerts.Count > 0)
+        {
+            units.Add([]);
+        }
+
         for (var i = 0; i < units.Count; i++)
         {
             var (unit, isLast) = (units[i], i == units.Count - 1);
@@ -133,9 +163,13 @@ internal sealed class HeartbeatStore(HubDatabase database, EventOutbox outbox, H
         foreach (var (name, body) in rows)
         {
             using var json = JsonDocument.Parse(body);
-            if (HeartbeatRule.TryRead(name, json.RootElement, out var rule, out _))
+            if (HeartbeatRule.TryRead(name, json.RootElement, out var rule, out var problem))
             {
                 rules.Add(rule);
+            }
+            else
+            {
+                Log.NotRead(logger, name, problem);
             }
         }
 
@@ -153,6 +187,29 @@ internal sealed class HeartbeatStore(HubDatabase database, EventOutbox outbox, H
     /// <returns>False when there was none.</returns>
     public async Task<bool> DeleteRuleAsync(string name, CancellationToken stopping) =>
         await database.WriteAsync(session => session.Execute("DELETE FROM heartbeat_rules WHERE name = @name", ("@name", name)), stopping) > 0;
+
+    // One statement for each rule, whatever the number of devices; who has a rule is asked for no further one.
+    private Dictionary<string, HeartbeatRule> Match(SqlSession session, HeartbeatRules rules, IReadOnlyCollection<string> devices)
+    {
+        var matching = new Dictionary<string, HeartbeatRule>(StringComparer.Ordinal);
+        var open = devices.ToHashSet(StringComparer.Ordinal);
+        foreach (var rule in rules.Groups)
+        {
+            if (open.Count == 0)
+            {
+                break;
+            }
+
+            foreach (var device in queries.ListAmong(session, rule.Condition!.Query, open)) // Rules of groups have one.
+            {
+                matching[device] = rule;
+            }
+
+            open.ExceptWith(matching.Keys);
+        }
+
+        return matching;
+    }
 
     private void Put1(SqlSession session, HeartbeatTransition transition, byte[] body)
     {
@@ -177,11 +234,23 @@ internal sealed class HeartbeatStore(HubDatabase database, EventOutbox outbox, H
 
         outbox.Add(session, ChangeEvent.HeartbeatChanged(new IdentityId(device), HeartbeatWords.Of(transition.State), transition.Since, body));
     }
+
+    private static partial class Log
+    {
+        [LoggerMessage(8106, LogLevel.Warning, "The heartbeat rule {Name} cannot be read and is not in force: {Problem}")]
+        public static partial void NotRead(ILogger logger, string name, string problem);
+    }
 }
+
+/// <summary>What decides about a device's terms: its tags, and the first rule whose condition it meets.</summary>
+internal sealed record TaggedDevice(string DeviceId, byte[] Tags, HeartbeatRule? Rule);
 
 /// <summary>A device as SQL has it.</summary>
 internal sealed record StoredDevice(string DeviceId, bool IsEnabled, StoredHeartbeat? Heartbeat, byte[] Tags)
 {
+    /// <summary>The first rule whose condition it meets; null for none.</summary>
+    public HeartbeatRule? Rule { get; init; }
+
     public static StoredDevice Read(DbDataReader row)
     {
         StoredHeartbeat? heartbeat = null;

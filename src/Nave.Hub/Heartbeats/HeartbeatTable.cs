@@ -79,7 +79,8 @@ internal sealed class HeartbeatTable
     }
 
     /// <summary>Takes a device in; one that is there stays as it is. Its time begins now, whatever it was before (no alarm after a restart).</summary>
-    public void Add(string deviceId, bool isEnabled, StoredHeartbeat? stored, DateTimeOffset wall)
+    /// <returns>What it is now.</returns>
+    public HeartbeatState Add(string deviceId, bool isEnabled, StoredHeartbeat? stored, DateTimeOffset wall)
     {
         lock (_gate)
         {
@@ -89,7 +90,7 @@ internal sealed class HeartbeatTable
             }
             else if (!_reserved.Remove(deviceId))
             {
-                return;
+                return StateOf(At(_slots[deviceId]).Chunk, At(_slots[deviceId]).Index);
             }
 
             var (chunk, i) = At(_slots[deviceId]);
@@ -108,6 +109,7 @@ internal sealed class HeartbeatTable
             chunk.LateAfter[i] = chunk.OfflineAfter[i] = 0;
             chunk.Due[i] = Never;
             _counts[chunk.State[i]]++;
+            return StateOf(chunk, i);
         }
     }
 

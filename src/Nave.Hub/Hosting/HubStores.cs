@@ -25,7 +25,7 @@ internal sealed class HubStores : IAsyncDisposable
     // In the order in which tables refer to each other.
     private static readonly SchemaPart[] Schema =
         [KeyWrapping.SchemaPart, AccessSchema.Part, RegistrySchema.Part, CommandStore.Schema, ConsumerGroupStore.Schema, EventOutbox.Schema, ConnectionEvents.Schema, JobStore.Schema,
-        HeartbeatStore.Schema, HeartbeatWebhooks.Schema, ConfigurationSchema.Part, QuotaStore.Schema];
+        HeartbeatStore.Schema, HeartbeatWebhooks.Schema, HeartbeatSilences.Schema, ConfigurationSchema.Part, QuotaStore.Schema];
 
     private HubStores(DataDirectory data, ILoggerFactory loggers, TelemetryStreams streams)
     {

@@ -3,11 +3,16 @@ namespace Nave.Hub.Queries;
 /// <summary>The built-in names of each source and how paths to them may be written (spec/query-language.md A1, A2).</summary>
 internal static class QueryFields
 {
+    /// <summary>What the heartbeat monitor says of a device: no part of its twin, and there for conditions and groups only.</summary>
+    public const string Monitor = "monitor";
+
+    private static readonly string[] OfMonitor = ["state", "since"];
+
     private static readonly string[] OfTwins =
     [
         "deviceId", "moduleId", "etag", "deviceEtag", "version", "status", "statusReason", "statusUpdateTime", "connectionState",
         "lastActivityTime", "cloudToDeviceMessageCount", "authenticationType", "x509Thumbprint", "modelId", "deviceScope", "parentScopes",
-        "capabilities", "tags", "properties", "configurations",
+        "capabilities", "tags", "properties", "configurations", Monitor,
     ];
 
     private static readonly string[] OfJobs =
@@ -37,7 +42,26 @@ internal static class QueryFields
 
         Refuse(source, first, token.Offset);
         var known = (source is QuerySource.Jobs ? OfJobs : OfTwins).FirstOrDefault(name => name.Equals(first, StringComparison.OrdinalIgnoreCase));
+        if (known == Monitor)
+        {
+            return OfMonitorState(source, rest, token.Offset);
+        }
+
         return new QueryPath(token.Offset, known is null ? rest : [new PathStep(known), .. rest.Skip(1)]);
+    }
+
+    // A wrong name would select nothing, and nobody would know.
+    private static QueryPath OfMonitorState(QuerySource source, IReadOnlyList<PathStep> steps, int offset)
+    {
+        if (source is QuerySource.Modules)
+        {
+            throw new QuerySyntaxException(offset, "monitor is of devices: modules have no heartbeat of their own");
+        }
+
+        var known = OfMonitor.FirstOrDefault(name => steps.Count == 2 && name.Equals(steps[1].Name, StringComparison.OrdinalIgnoreCase))
+            ?? throw new QuerySyntaxException(
+                offset, "expected monitor.state or monitor.since: what changes with every message is in the heartbeat API (GET heartbeats/devices/{id})");
+        return new QueryPath(offset, [new PathStep(Monitor), new PathStep(known)]);
     }
 
     private static void Refuse(QuerySource source, string first, int offset)

@@ -54,6 +54,11 @@ internal static class QueryRules
 
         if (!query.IsAggregate)
         {
+            if (items.FirstOrDefault(item => item.Item.Path?.Root is QueryFields.Monitor) is { Item: not null } monitored)
+            {
+                throw new QuerySyntaxException(monitored.Offset, "monitor is no part of a twin: it can be asked for in WHERE and GROUP BY, not shown in a row");
+            }
+
             return;
         }
 

@@ -111,6 +111,15 @@ internal sealed partial class QueryRunner(
         return found > 0;
     }
 
+    /// <summary>Which of some devices match a condition now, inside a unit of somebody else's.</summary>
+    public HashSet<string> ListAmong(SqlSession session, QueryCondition condition, IReadOnlyCollection<string> devices)
+    {
+        var statement = QueryStatement.OfDevices(tables.Of(QuerySource.Devices), database.Json, condition.Where, devices);
+        var found = new HashSet<string>(StringComparer.Ordinal);
+        session.ReadOnce(statement.Sql, statement.Parameters, row => found.Add(row.GetString(0)));
+        return found;
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _room.Dispose();
 

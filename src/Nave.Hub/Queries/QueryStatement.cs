@@ -37,6 +37,15 @@ internal sealed record QueryStatement(
         return keys with { Sql = table.ReadDocuments(keys.Sql) };
     }
 
+    /// <summary>Which of some devices match.</summary>
+    public static QueryStatement OfDevices(QueryTable table, JsonSql json, QueryExpression? where, IReadOnlyCollection<string> devices)
+    {
+        var fields = table.CreateFields();
+        var compiler = new QueryCompiler(fields, json);
+        var condition = $"{compiler.Where(where)} AND t.device_id IN ({string.Join(", ", devices.Select(compiler.Parameter))})";
+        return new QueryStatement($"SELECT t.device_id FROM {fields.From} WHERE {condition}", compiler.Parameters, fields, compiler.EqualPaths);
+    }
+
     /// <summary>How many documents match.</summary>
     public static QueryStatement OfCount(QueryTable table, JsonSql json, QueryExpression? where)
     {

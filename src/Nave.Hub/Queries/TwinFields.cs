@@ -5,7 +5,8 @@ namespace Nave.Hub.Queries;
 
 /// <summary>
 /// Paths into twin documents, by where their parts lie: columns of the twin, its identity, its device, its presence. Must
-/// agree with <see cref="Twins.TwinJson"/>: a test compares both, path by path.
+/// agree with <see cref="Twins.TwinJson"/>: a test compares both, path by path. And, beside the document, what the heartbeat
+/// monitor has written of the device: the state of its last transition.
 /// </summary>
 internal sealed class TwinFields(bool ofModules, NodeIncarnation node) : ISqlFields
 {
@@ -14,9 +15,13 @@ internal sealed class TwinFields(bool ofModules, NodeIncarnation node) : ISqlFie
     private bool _needsIdentity;
     private bool _needsDevice;
     private bool _needsPresence;
+    private bool _needsMonitor;
 
     /// <summary>Whether what presence has not written yet would matter.</summary>
     public bool NeedsPresence => _needsPresence;
+
+    /// <summary>Whether a transition that is not written yet would matter.</summary>
+    public bool NeedsMonitor => _needsMonitor;
 
     // CROSS JOIN is SQL for the twin first, and only then the rest, wherever the condition points the planner.
     /// <inheritdoc/>
@@ -24,7 +29,8 @@ internal sealed class TwinFields(bool ofModules, NodeIncarnation node) : ISqlFie
         "twins t" +
         (_needsIdentity ? " CROSS JOIN identities i ON i.device_id = t.device_id AND i.module_id = t.module_id" : "") +
         (_needsDevice ? " CROSS JOIN identities d ON d.device_id = t.device_id AND d.module_id = ''" : "") +
-        (_needsPresence ? " LEFT JOIN presence p ON p.device_id = t.device_id AND p.module_id = t.module_id" : "");
+        (_needsPresence ? " LEFT JOIN presence p ON p.device_id = t.device_id AND p.module_id = t.module_id" : "") +
+        (_needsMonitor ? " LEFT JOIN heartbeats h ON h.device_id = t.device_id AND h.module_id = ''" : "");
 
     /// <inheritdoc/>
     public string Filter => ofModules ? "t.module_id <> ''" : "t.module_id = ''";
@@ -40,6 +46,7 @@ internal sealed class TwinFields(bool ofModules, NodeIncarnation node) : ISqlFie
             "configurations" => SqlOperand.OfJson(json, "t.configurations", rest),
             "x509Thumbprint" => SqlOperand.OfJson(json, json.Build(("primaryThumbprint", Identity("i.primary_thumbprint")), ("secondaryThumbprint", "i.secondary_thumbprint")), rest),
             "capabilities" => SqlOperand.OfJson(json, json.Build(("iotEdge", json.BuildBoolean(Identity("i.is_edge")))), rest),
+            QueryFields.Monitor => Monitor((string)rest[0], json),
             "parentScopes" => SqlOperand.OfJson(json, json.BuildArray(Identity("i.parent_scope")), rest),
             _ => rest.Count == 0 ? Scalar(path.Root, json) : SqlOperand.Undefined,
         };
@@ -65,6 +72,15 @@ internal sealed class TwinFields(bool ofModules, NodeIncarnation node) : ISqlFie
         "deviceScope" => SqlOperand.OfOptionalText(Identity("i.device_scope")),
         _ => SqlOperand.Undefined,
     };
+
+    // The numbers of HeartbeatState; a device of which nothing is written is unknown, one that was enabled again likewise.
+    private SqlOperand Monitor(string name, JsonSql json)
+    {
+        _needsMonitor = true;
+        return name is "since" ? SqlOperand.OfOptionalText($"CASE WHEN h.since IS NOT NULL THEN {json.Time("h.since")} END") : SqlOperand.OfText(
+            $"CASE WHEN {Device("d.is_enabled")} = 0 THEN 'disabled' " +
+            "ELSE CASE h.state WHEN 1 THEN 'online' WHEN 2 THEN 'late' WHEN 3 THEN 'offline' WHEN 4 THEN 'failing' WHEN 6 THEN 'sleeping' ELSE 'unknown' END END");
+    }
 
     // Values, metadata and version of a section lie apart and read as one object.
     private static SqlOperand Properties(IReadOnlyList<object> path, JsonSql json)

@@ -5,7 +5,7 @@ using Nave.Hub.Twins;
 namespace Nave.Hub.Queries;
 
 /// <summary>The twins of devices, or of modules.</summary>
-internal sealed class TwinTable(bool ofModules, TwinReader reader, Presence presence, NodeIncarnation node) : QueryTable
+internal sealed class TwinTable(bool ofModules, TwinReader reader, Presence presence, IMonitorStates monitor, NodeIncarnation node) : QueryTable
 {
     /// <inheritdoc/>
     public override string ItemType => QueryPage.Twin;
@@ -16,9 +16,20 @@ internal sealed class TwinTable(bool ofModules, TwinReader reader, Presence pres
     /// <inheritdoc/>
     public override ISqlFields CreateFields() => new TwinFields(ofModules, node);
 
-    // Connection states are written behind: what memory knows goes first, so that a query sees it.
+    // Connection states and heartbeats are written behind: what memory knows goes first, so that a query sees it.
     /// <inheritdoc/>
-    public override Task PrepareAsync(ISqlFields fields) => fields is TwinFields { NeedsPresence: true } ? presence.FlushAsync() : Task.CompletedTask;
+    public override async Task PrepareAsync(ISqlFields fields)
+    {
+        if (fields is TwinFields { NeedsPresence: true })
+        {
+            await presence.FlushAsync();
+        }
+
+        if (fields is TwinFields { NeedsMonitor: true })
+        {
+            await monitor.FlushAsync();
+        }
+    }
 
     /// <inheritdoc/>
     public override string ReadDocuments(string page) =>

@@ -35,6 +35,14 @@ public sealed class TestHub : IAsyncDisposable
     public T Get<T>()
         where T : notnull => Host.Services.GetRequiredService<T>();
 
+    /// <summary>A client of its operator functions, with the credential.</summary>
+    public HttpClient Operator()
+    {
+        var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{Connection.Ports.Operator}/$nave/v1/") };
+        http.DefaultRequestHeaders.Authorization = new("Bearer", OperatorFile.Find(Host.DataDirectory)!.Token);
+        return http;
+    }
+
     /// <summary>Starts a hub.</summary>
     /// <param name="configure">Changes options after the harness has set its own.</param>
     /// <param name="time">A clock for the hub, or null for the real one.</param>

@@ -1,11 +1,15 @@
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using Nave.Hub.Heartbeats;
+using Nave.Hub.Tests.Harness;
+using Nave.Storage;
 using Nave.Tests;
 
 namespace Nave.Hub.Tests.Heartbeats;
 
 /// <summary>Which transitions wake somebody: a group that falls silent is one alert, and so is a device that flaps.</summary>
-public sealed class HeartbeatAlertsTests
+public sealed class HeartbeatAlertsTests : IAsyncDisposable
 {
     private static readonly DateTimeOffset Start = new(2026, 5, 4, 12, 0, 0, TimeSpan.Zero);
     private static readonly HeartbeatTerms Terms = new() { Source = "default", Every = TimeSpan.FromSeconds(2), Grace = TimeSpan.Zero };
@@ -15,7 +19,71 @@ public sealed class HeartbeatAlertsTests
     private readonly List<HeartbeatTransition> _transitions = [];
     private long _now;
 
-    public HeartbeatAlertsTests() => _alerts = new HeartbeatAlerts(_table, new HeartbeatOptions());
+    private readonly TempDirectory _directory = new();
+    private readonly HubDatabase _database;
+    private readonly HeartbeatSilences _silences;
+
+    public HeartbeatAlertsTests()
+    {
+        _database = HubDatabase.Open(
+            new SqliteDialect(_directory.PathOf("hub.db")), [HeartbeatSilences.Schema], TimeProvider.System, NullLogger<HubDatabase>.Instance);
+        _silences = new HeartbeatSilences(_database, new FakeTimeProvider(Start));
+        _alerts = new HeartbeatAlerts(_table, _silences, new HeartbeatOptions());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _database.DisposeAsync();
+        _directory.Dispose();
+    }
+
+    [Fact]
+    [Conformance("heartbeat-monitoring", 17)]
+    public async Task A_silence_and_a_maintenance_window_hold_back_alerts_and_no_transition()
+    {
+        Watch(10, "pump", "north");
+        Watch(10, "valve", "south");
+        await SilenceAsync("now", """{"for":20,"devices":["pump-0","pump-1"]}""");
+        await SilenceAsync("window", $$"""{"from":"{{HeartbeatJson.Text(Start.AddSeconds(4))}}","until":"{{HeartbeatJson.Text(Start.AddSeconds(60))}}","group":"south"}""");
+        Beat("pump", 10);
+        Beat("valve", 10);
+        Pass(250);
+
+        var alerts = new List<HeartbeatNotice>();
+        for (var i = 0; i < 40; i++)
+        {
+            alerts.AddRange(Pass(250));
+        }
+
+        // Twenty devices fell silent; of those that were not silenced each is told.
+        Assert.Equal(20, _transitions.Count(transition => transition.State is HeartbeatState.Offline));
+        Assert.Equal(
+            Enumerable.Range(2, 8).Select(i => $"pump-{i}").Order(),
+            alerts.Where(alert => alert.Kind == "alert").Select(alert => (string)Body(alert)["deviceId"]!).Order());
+
+        // One comes back before its silence ends; of the other is told when it ends.
+        Beat("pump", 1);
+        Assert.Empty(Pass(250));
+        Assert.Empty(_alerts.Released(Start.AddSeconds(19)));
+        Assert.Equal("pump-1", (string?)Body(Assert.Single(_alerts.Released(Start.AddSeconds(20))))["deviceId"]);
+        Assert.Empty(_alerts.Released(Start.AddSeconds(21)));
+        Assert.Equal(10, _alerts.Released(Start.AddSeconds(60)).Count);
+    }
+
+    [Theory]
+    [InlineData("""{"for":0}""", "it ends")]
+    [InlineData("""{"for":60,"until":"2027-01-01"}""", "it ends")]
+    [InlineData("""{}""", "it ends")]
+    [InlineData("""{"until":"2020-01-01"}""", "over before")]
+    [InlineData("""{"until":"soon"}""", "'until'")]
+    [InlineData("""{"for":60,"from":"soon"}""", "'from'")]
+    [InlineData("""{"for":60,"devices":[]}""", "'devices'")]
+    [InlineData("""{"for":60,"device":"pump"}""", "'device' is not known")]
+    public void A_silence_with_a_mistake_is_refused_and_names_it(string body, string named)
+    {
+        Assert.False(HeartbeatSilence.TryRead("x", (JsonObject)JsonNode.Parse(body)!, Start, out _, out var problem));
+        Assert.Contains(named, problem);
+    }
 
     [Fact]
     [Conformance("heartbeat-monitoring", 9)]
@@ -81,6 +149,12 @@ public sealed class HeartbeatAlertsTests
         }
 
         Assert.Equal(["alert", "resolved", "alert", "flapping"], kinds);
+    }
+
+    private async Task SilenceAsync(string name, string body)
+    {
+        Assert.True(HeartbeatSilence.TryRead(name, (JsonObject)JsonNode.Parse(body)!, Start, out var silence, out var problem), problem);
+        Assert.True(await _silences.PutAsync(silence, TestContext.Current.CancellationToken));
     }
 
     private void Watch(int count, string prefix, string? group)

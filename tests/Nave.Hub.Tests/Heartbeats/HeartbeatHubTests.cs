@@ -12,6 +12,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Nave.Hub.Devices;
 using Nave.Hub.Heartbeats;
 using Nave.Hub.Hosting;
+using Nave.Hub.Queries;
 using Nave.Hub.Tests.Devices;
 using Nave.Hub.Tests.Harness;
 using Nave.Hub.Twins;
@@ -50,6 +51,13 @@ public sealed class HeartbeatHubTests : IAsyncLifetime
         await TagAsync(id, """{"site":"north"}""");
         await EventuallyAsync(async () => await RuleOfAsync("pump") == "group:north");
 
+        // By properties as well: the first rule by priority that the device meets.
+        await PutRuleAsync("battery", new { every = 90, condition = "properties.desired.power = 'battery' OR tags.site IN ['south']", priority = 1 });
+        await DesireAsync(id, """{"power":"battery"}""");
+        await EventuallyAsync(async () => await RuleOfAsync("pump") == "group:battery");
+        await DesireAsync(id, """{"power":"mains"}""");
+        await EventuallyAsync(async () => await RuleOfAsync("pump") == "group:north");
+
         await TagAsync(id, """{"monitor":{"every":5}}""");
         await EventuallyAsync(async () => await RuleOfAsync("pump") == "tag");
 
@@ -86,6 +94,44 @@ public sealed class HeartbeatHubTests : IAsyncLifetime
         Assert.Equal(["offline", "late", "online"], before.Select(entry => (string?)entry!["state"]));
         Assert.Equal(HeartbeatState.Online, StateOf("living"));
         Assert.Equal(4, _hub.Get<HeartbeatTable>().Find("dead")!.Sequence);
+    }
+
+    [Fact]
+    [Conformance("heartbeat-monitoring", 23)]
+    public async Task A_query_by_state_says_what_the_api_says()
+    {
+        foreach (var device in new[] { "a-never", "b-dead", "c-living", "d-dead", "e-disabled" })
+        {
+            await CreateAsync(device);
+        }
+
+        var off = new IdentityDraft(new IdentityId(DeviceId.Parse("e-disabled"))) { IsEnabled = false };
+        Assert.True((await _hub.Get<DeviceRegistry>().UpdateAsync(off, ETagCondition.Any, Stopping)).TryGet(out _, out var failure), failure?.Message);
+        await PutRuleAsync("default", new { every = 1, grace = 0, missedAllowed = 1 });
+        await PutRuleAsync("calm", new { every = 3600, condition = "deviceId = 'c-living'" });
+        Beat("b-dead");
+        Beat("c-living");
+        Beat("d-dead");
+        await EventuallyAsync(() => Task.FromResult(StateOf("b-dead") is HeartbeatState.Offline && StateOf("d-dead") is HeartbeatState.Offline));
+
+        foreach (var state in Enum.GetValues<HeartbeatState>().Select(HeartbeatWords.Of))
+        {
+            var listed = ((JsonArray)(await GetAsync($"heartbeats/devices?state={state}"))["devices"]!).Select(entry => (string)entry!["deviceId"]!);
+            Assert.Equal(listed.Order(), await QueryAsync($"SELECT deviceId FROM devices WHERE monitor.state = '{state}'"));
+        }
+
+        Assert.Equal(["b-dead", "d-dead"], await QueryAsync("SELECT deviceId FROM devices WHERE monitor.state = 'offline' AND monitor.since > '2026'"));
+        Assert.Equal(["a-never"], await QueryAsync("SELECT deviceId FROM devices WHERE NOT monitor.state IN ['offline', 'online', 'disabled', 'late']"));
+    }
+
+    [Theory]
+    [InlineData("SELECT monitor.state FROM devices", "WHERE and GROUP BY")]
+    [InlineData("SELECT * FROM devices WHERE monitor.lastSeen > '2026'", "heartbeat API")]
+    [InlineData("SELECT * FROM devices.modules WHERE monitor.state = 'offline'", "modules have no heartbeat")]
+    public async Task What_a_query_cannot_know_of_heartbeats_is_refused_with_the_way_out(string query, string words)
+    {
+        Assert.False((await _hub.Get<QueryRunner>().RunAsync(query, null, 10, Stopping)).TryGet(out _, out var failure));
+        Assert.Contains(words, failure.Message);
     }
 
     [Fact]
@@ -135,6 +181,28 @@ public sealed class HeartbeatHubTests : IAsyncLifetime
         Assert.True((long)alerts[0]["id"]! < (long)alerts[1]["id"]!);
     }
 
+    [Fact]
+    [Conformance("heartbeat-monitoring", 17)]
+    public async Task An_operator_silences_and_what_still_stands_at_the_end_is_told()
+    {
+        await CreateAsync("pump");
+        await CreateAsync("valve");
+        await PutRuleAsync("default", new { every = 1, grace = 0, missedAllowed = 1 });
+        Assert.Equal(HttpStatusCode.OK, (await _http.PutAsJsonAsync("heartbeats/silences/works", new { @for = 3600, devices = new[] { "pump" }, note = "new pipes" }, Stopping)).StatusCode);
+        Assert.True((bool)(await GetAsync("heartbeats/silences"))[0]!["isInForce"]!);
+        using var listener = _hub.Get<HeartbeatFeed>().Listen()!;
+
+        Beat("pump");
+        await EventuallyAsync(() => Task.FromResult(StateOf("pump") is HeartbeatState.Offline));
+        Beat("valve");
+        Assert.Equal("valve", await NextAlertAsync(listener)); // Pump's would have come before it.
+        Assert.Contains("offline", (await HistoryAsync("pump")).Select(entry => (string?)entry!["state"]));
+
+        Assert.Equal(HttpStatusCode.NoContent, (await _http.DeleteAsync("heartbeats/silences/works", Stopping)).StatusCode);
+        Assert.Equal("pump", await NextAlertAsync(listener));
+        Assert.Equal(HttpStatusCode.NotFound, (await _http.DeleteAsync("heartbeats/silences/works", Stopping)).StatusCode);
+    }
+
     [Theory]
     [InlineData("http://169.254.169.254/latest/meta-data")]
     [InlineData("http://[fe80::1]/")]
@@ -178,6 +246,30 @@ public sealed class HeartbeatHubTests : IAsyncLifetime
     {
         var update = new TwinUpdate(new SectionChange(System.Text.Encoding.UTF8.GetBytes(tags), Replaces: false));
         Assert.True((await _hub.Get<TwinStore>().ChangeAsync(id, update, ETagCondition.Any)).TryGet(out _, out var failure), failure?.Message);
+    }
+
+    private static async Task<string?> NextAlertAsync(HeartbeatListener listener)
+    {
+        while (true)
+        {
+            var notice = await listener.Notices.ReadAsync(Stopping).AsTask().WaitAsync(Patience, Stopping);
+            if (notice.Kind == "alert")
+            {
+                return (string?)JsonNode.Parse(notice.Body)!["deviceId"];
+            }
+        }
+    }
+
+    private async Task DesireAsync(IdentityId id, string desired)
+    {
+        var update = new TwinUpdate(Tags: null, new SectionChange(System.Text.Encoding.UTF8.GetBytes(desired), Replaces: false));
+        Assert.True((await _hub.Get<TwinStore>().ChangeAsync(id, update, ETagCondition.Any)).TryGet(out _, out var failure), failure?.Message);
+    }
+
+    private async Task<string[]> QueryAsync(string query)
+    {
+        Assert.True((await _hub.Get<QueryRunner>().RunAsync(query, null, 100, Stopping)).TryGet(out var page, out var failure), failure?.Message);
+        return [.. page.Rows.Select(row => (string)JsonNode.Parse(row)!["deviceId"]!)];
     }
 
     private async Task PutRuleAsync(string name, object rule)

@@ -37,7 +37,7 @@ internal sealed class QueryHarness : IAsyncDisposable
         Indexes = new QueryIndexes(registry.Database, options, NullLogger<QueryIndexes>.Instance);
         Runner = new QueryRunner(
             registry.Database,
-            new QueryTables(Reader, registry.Presence, registry.Node),
+            new QueryTables(Reader, registry.Presence, new Nave.Hub.Heartbeats.HeartbeatWrites(TimeProvider.System), registry.Node),
             Indexes,
             options,
             TimeProvider.System,
@@ -81,7 +81,7 @@ internal sealed class QueryHarness : IAsyncDisposable
     /// <summary>A runner on the same data that gives up earlier.</summary>
     public QueryRunner CreateRunner(TimeSpan timeout) => new(
         Registry.Database,
-        new QueryTables(Reader, Registry.Presence, Registry.Node),
+        new QueryTables(Reader, Registry.Presence, new Nave.Hub.Heartbeats.HeartbeatWrites(TimeProvider.System), Registry.Node),
         Indexes,
         new QueryOptions { Timeout = timeout },
         TimeProvider.System,

@@ -215,7 +215,7 @@ public sealed class QueryRunnerTests
 
     private static Task<string> PlanAsync(QueryHarness hub, string condition)
     {
-        var table = new TwinTable(ofModules: false, hub.Reader, hub.Registry.Presence, hub.Registry.Node);
+        var table = new TwinTable(ofModules: false, hub.Reader, hub.Registry.Presence, new Nave.Hub.Heartbeats.HeartbeatWrites(TimeProvider.System), hub.Registry.Node);
         var statement = QueryStatement.OfKeys(table, hub.Registry.Database.Json, QueryParser.ParseCondition(condition).Value!.Where, null, 10);
         return hub.Registry.Database.ReadAsync(
             session =>

@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Nave.Hub.Commands;
 using Nave.Hub.Devices;
 using Nave.Hub.Heartbeats;
 using Nave.Protocol.Errors;
@@ -14,7 +15,8 @@ namespace Nave.Hub.Hosting;
 
 /// <summary><c>/$nave/v1/heartbeats</c>: who is silent, by which rule, and what happens now.</summary>
 internal sealed class HeartbeatEndpoints(
-    HeartbeatTable table, HeartbeatMonitor monitor, HeartbeatStore store, HeartbeatFeed feed, HeartbeatWebhooks webhooks, Presence presence, TimeProvider time)
+    HeartbeatTable table, HeartbeatMonitor monitor, HeartbeatStore store, HeartbeatFeed feed, HeartbeatWebhooks webhooks, HeartbeatSilences silences,
+    Presence presence, Deliverability deliverability, TimeProvider time)
 {
     private const int DefaultPage = 100;
     private const int MaxPage = 10_000;
@@ -33,6 +35,10 @@ internal sealed class HeartbeatEndpoints(
         root.MapGet("heartbeats/rules", ListRulesAsync);
         root.MapPut("heartbeats/rules/{name}", PutRuleAsync);
         root.MapDelete("heartbeats/rules/{name}", DeleteRuleAsync);
+        root.MapGet("heartbeats/silences", ListSilencesAsync);
+        root.MapPut("heartbeats/silences/{name}", PutSilenceAsync);
+        root.MapDelete("heartbeats/silences/{name}", EndSilenceAsync);
+        root.MapPost("heartbeats/devices/{name}/deliverable", DeliverableAsync);
         root.MapGet("heartbeats/stream", StreamAsync);
         root.MapGet("heartbeats/webhooks", ListWebhooksAsync);
         root.MapPut("heartbeats/webhooks/{name}", PutWebhookAsync);
@@ -148,6 +154,57 @@ internal sealed class HeartbeatEndpoints(
 
         await monitor.ReadRulesAsync(context.RequestAborted);
         await OperatorJson.DoneAsync(context);
+    }
+
+    private Task ListSilencesAsync(HttpContext context)
+    {
+        var now = time.GetUtcNow();
+        return OperatorJson.AnswerAsync(context, new JsonArray([.. silences.All.Where(silence => silence.Until > now).Select(silence => (JsonNode)Describe(silence, now))]));
+    }
+
+    private async Task PutSilenceAsync(HttpContext context)
+    {
+        if (await OperatorJson.ReadAsync(context) is not { } body)
+        {
+            return;
+        }
+
+        var now = time.GetUtcNow();
+        if (!HeartbeatSilence.TryRead(OperatorJson.Name(context), body, now, out var silence, out var problem))
+        {
+            await RefuseAsync(context, $"The silence cannot be read: {problem}.");
+            return;
+        }
+
+        await (await silences.PutAsync(silence, context.RequestAborted)
+            ? OperatorJson.AnswerAsync(context, Describe(silence, now))
+            : RefuseAsync(context, $"There are {HeartbeatSilences.Most} silences already."));
+    }
+
+    private async Task EndSilenceAsync(HttpContext context) => await (await silences.EndAsync(OperatorJson.Name(context), context.RequestAborted)
+        ? OperatorJson.DoneAsync(context)
+        : OperatorJson.RefuseAsync(context, HubFailures.AddressNotFound.Saying($"There is no silence named '{OperatorJson.Name(context)}' that is not over.")));
+
+    private static JsonObject Describe(HeartbeatSilence silence, DateTimeOffset now)
+    {
+        var json = silence.ToJson();
+        json["isInForce"] = silence.HoldsAt(now);
+        return json;
+    }
+
+    private async Task DeliverableAsync(HttpContext context)
+    {
+        if (!DeviceId.TryParse(OperatorJson.Name(context), out var device)
+            || !TryNumber(context.Request.Query["timeout"], Deliverability.DefaultSeconds, 1, Deliverability.MaxSeconds, out var seconds))
+        {
+            await RefuseAsync(context, $"'timeout' is a number of seconds from 1 to {Deliverability.MaxSeconds}.");
+            return;
+        }
+
+        var outcome = await deliverability.AskAsync(new IdentityId(device), TimeSpan.FromSeconds(seconds), context.RequestAborted);
+        await (outcome.TryGet(out var answer, out var failure)
+            ? OperatorJson.AnswerAsync(context, new JsonObject { ["deviceId"] = device.Value, ["result"] = answer.Result, ["milliseconds"] = (long)answer.Took.TotalMilliseconds })
+            : OperatorJson.RefuseAsync(context, failure));
     }
 
     // Server-sent events: the kind is the event's name, the body its data.

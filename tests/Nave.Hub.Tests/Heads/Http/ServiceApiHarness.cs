@@ -85,6 +85,7 @@ internal sealed class ServiceApiHarness : IAsyncDisposable
             .AddTwins()
             .AddSingleton<HubMetrics>()
             .AddMethods()
+            .AddSingleton<Nave.Hub.Queries.IMonitorStates, Nave.Hub.Heartbeats.HeartbeatWrites>()
             .AddQueries()
             .AddConfigurations()
             .AddSingleton(new JobOptions())

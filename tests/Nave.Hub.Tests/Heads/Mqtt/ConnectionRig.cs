@@ -55,9 +55,12 @@ internal sealed class ConnectionRig : IDisposable
         };
 
         // A session without a place: what only a place needs is not reached.
+        var intake = new HeartbeatIntake(new HeartbeatTable(), new HeartbeatOptions(), Time);
+        var limits = new SessionLimits(new DeviceLimits(access ?? new AccessOptions(), Time), Meter, Time);
+        var home = new DeviceSessions(
+            null!, null!, null!, null!, telemetry, null!, null!, null!, null!, _faults, intake, limits, Time, NullLogger<DeviceSessions>.Instance);
         var session = new DeviceSession(
-            null!, telemetry, _faults, new HeartbeatIntake(new HeartbeatTable(), new HeartbeatOptions(), Time),
-            new SessionLimits(new DeviceLimits(access ?? new AccessOptions(), Time), Meter, Time), new SessionRequest(grant, DeviceProtocol.Mqtt, Channel), default, holdsPlace: false);
+            home, telemetry, _faults, intake, limits, new SessionRequest(grant, DeviceProtocol.Mqtt, Channel), default, holdsPlace: false);
         var topics = new MqttTopics(id);
         var subscriptions = new MqttSubscriptions(null!, id, "1", isDurable: false, topics, []);
         var signals = new MqttSignals(NullLogger<MqttSignals>.Instance, _metrics, Time);

@@ -57,10 +57,11 @@ internal sealed class MqttHub : IAsyncDisposable
         var twins = new TwinStore(registry.Database, new TwinReader(registry.Presence), registry.Twins);
         var calls = new MethodCalls(MethodOptions, RandomId.New);
         var methods = new MethodRoute(table, calls, registry.Node);
+        Commands = new CommandStore(registry.Database);
         Directory = new InProcessDeviceDirectory(id => new DeviceActor(
             id,
             new CommandBox(
-                id, new CommandStore(registry.Database), new CommandOptions(), new CommandRoute(table), new CommandClock(), Time, () => Guid.Empty),
+                id, Commands, new CommandOptions(), new CommandRoute(table), new CommandClock(), Time, () => Guid.Empty),
             new TwinBox(id, twins, new TwinRoute(table)),
             new MethodWatch(methods)));
         Meter = new HubMeter(new QuotaPlan(quota), Time);
@@ -86,6 +87,8 @@ internal sealed class MqttHub : IAsyncDisposable
     public HubMeter Meter { get; }
 
     public IDeviceDirectory Directory { get; }
+
+    public CommandStore Commands { get; }
 
     public MethodCaller Methods { get; }
 
