@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Nave.Conformance.Tests.Harness;
+using Nave.Hub.Hosting;
 using Nave.Tests;
 
 namespace Nave.Conformance.Tests;
@@ -35,6 +36,21 @@ public sealed class OperationsTests
         Assert.Contains("signature mismatch", why);
         Assert.Contains("To mend it: compare the key that the device has with: nave device show wrong", why);
         Assert.Contains("nave device create nobody", (await NaveTool.RunAsync(hub, stopping, "why", "--recent")).Done());
+    }
+
+    [Fact]
+    [Conformance("heartbeat-monitoring", 22)]
+    public async Task The_dashboard_needs_nothing_but_the_hub_and_shows_the_figures_of_its_api()
+    {
+        var stopping = TestContext.Current.CancellationToken;
+        await using var hub = await OutsideHub.StartAsync(stopping);
+        var environment = new Dictionary<string, string>
+        {
+            ["NAVE_OPERATOR"] = $"http://{hub.Address}:{hub.Connection.GetProperty("ports").GetProperty("operator").GetInt32()}",
+            ["NAVE_OPERATOR_TOKEN"] = OperatorFile.Find(hub.Data)!.Token,
+        };
+
+        NodeClient.AssertRows(await NodeClient.RunAsync(hub, "dashboard.mjs", TimeSpan.FromMinutes(1), environment, stopping), null, 22);
     }
 
     private static Task<IReadOnlyList<RowResult>> RunAsync(OutsideHub hub, string level, CancellationToken stopping) =>

@@ -7,7 +7,7 @@ namespace Nave.Hub.Events;
 /// body that readers get (spec/messaging-semantics.md 5).
 /// </summary>
 /// <param name="Source">What kind of change.</param>
-/// <param name="Id">Whose.</param>
+/// <param name="Id">Whose; <c>default</c> where it is the hub itself.</param>
 /// <param name="OpType">The application property <c>opType</c>; null where the source has none.</param>
 /// <param name="At">When it happened, UTC.</param>
 /// <param name="Body">JSON in UTF-8.</param>
@@ -38,6 +38,13 @@ internal sealed record ChangeEvent(
     /// <summary>A device's heartbeat state has changed. Body: spec/heartbeat-monitoring.md 3.3.</summary>
     public static ChangeEvent HeartbeatChanged(IdentityId id, string state, DateTimeOffset at, ReadOnlyMemory<byte> body) =>
         new(ChangeSource.DeviceHeartbeatEvents, id, state, at, body);
+
+    /// <summary>The heartbeat monitor cannot hear, or hears again. Of no device.</summary>
+    public static ChangeEvent HeartbeatsOfHub(string what, DateTimeOffset at, ReadOnlyMemory<byte> body) =>
+        new(ChangeSource.DeviceHeartbeatEvents, default, what, at, body);
+
+    /// <summary>Whose it is as text; null where it is the hub itself.</summary>
+    public string? DeviceId => Id == default ? null : Id.Device.Value;
 
     /// <summary>A job's work on one device has begun or ended. Body: the per-device job as queries show it.</summary>
     public static ChangeEvent DeviceJobChanged(IdentityId id, DateTimeOffset at, ReadOnlyMemory<byte> body) =>

@@ -13,9 +13,9 @@ internal sealed class ChangeEventEncoding(HubNames names, TelemetryStreams strea
     public string HubName { get; } =
         Uri.CheckHostName(names.Primary) is UriHostNameType.Dns ? names.Primary.Split('.')[0] : names.Primary;
 
-    /// <summary>One device's events lie in one partition, the one of its telemetry.</summary>
+    /// <summary>One device's events lie in one partition, the one of its telemetry; the hub's own in the first.</summary>
     public LogPartition PartitionOf(ChangeEvent change) => new(
-        streams.Telemetry.Id, (ushort)PartitionOfDevice.Of(change.Id.Device.Value, streams.Telemetry.Partitions));
+        streams.Telemetry.Id, (ushort)(change.DeviceId is { } device ? PartitionOfDevice.Of(device, streams.Telemetry.Partitions) : 0));
 
     /// <summary>Appends an event to the log.</summary>
     public AppendOutcome TryAppend(IEventLog log, OutboxEvent item, out LogPosition position)
@@ -24,7 +24,7 @@ internal sealed class ChangeEventEncoding(HubNames names, TelemetryStreams strea
         Span<byte> dataHeader = stackalloc byte[EventEncoding.MaxDataHeaderBytes];
         var record = new RecordParts(
             EventEncoding.EncodeSenderBlock(
-                change.Id.Device.Value, change.Id.Module?.Value, generationId: null, authMethod: null, SourceName(change.Source), change.ModelId),
+                change.DeviceId, change.Id.Module?.Value, generationId: null, authMethod: null, SourceName(change.Source), change.ModelId),
             EventEncoding.EncodeMessageBlock(PropertiesOf(item)),
             dataHeader[..EventEncoding.WriteDataHeader(dataHeader, change.Body.Length)],
             new ReadOnlySequence<byte>(change.Body));
@@ -50,8 +50,12 @@ internal sealed class ChangeEventEncoding(HubNames names, TelemetryStreams strea
         {
             new("iothub-message-schema", SchemaName(change.Source)),
             new("hubName", HubName),
-            new("deviceId", change.Id.Device.Value),
         };
+        if (change.DeviceId is { } device)
+        {
+            application.Add(new("deviceId", device));
+        }
+
         if (change.Id.Module is { } module)
         {
             application.Add(new("moduleId", module.Value));

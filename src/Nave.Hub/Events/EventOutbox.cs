@@ -64,13 +64,13 @@ internal sealed partial class EventOutbox(ChangeSources sources, ILogger<EventOu
         var body = change.Body;
         if (body.Length > MaxBodyBytes)
         {
-            Log.BodyTooLong(logger, change.Id.ToString(), change.Source, body.Length);
+            Log.BodyTooLong(logger, change.DeviceId ?? "the hub", change.Source, body.Length);
             body = EmptyBody;
         }
 
         session.Execute(
             Insert,
-            ("@source", (long)change.Source), ("@device", change.Id.Device.Value), ("@module", IdentityStore.ModuleColumn(change.Id)),
+            ("@source", (long)change.Source), ("@device", change.DeviceId ?? ""), ("@module", IdentityStore.ModuleColumn(change.Id)),
             ("@op", change.OpType), ("@at", change.At.UtcTicks), ("@model", change.ModelId), ("@body", body.ToArray()));
 
         // Before the commit, which is early enough: the drain looks in a unit of its own, and that one comes later.
@@ -102,7 +102,7 @@ internal sealed partial class EventOutbox(ChangeSources sources, ILogger<EventOu
         row.GetInt64(0),
         new ChangeEvent(
             (ChangeSource)row.GetInt32(1),
-            IdentityStore.ReadId(row, 2, 3),
+            row.GetString(2).Length == 0 ? default : IdentityStore.ReadId(row, 2, 3),
             row.IsDBNull(4) ? null : row.GetString(4),
             new DateTimeOffset(row.GetInt64(5), TimeSpan.Zero),
             (byte[])row[7],

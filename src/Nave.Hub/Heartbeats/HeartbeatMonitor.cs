@@ -39,6 +39,9 @@ internal sealed partial class HeartbeatMonitor(
     // Scans whose transitions are not yet in SQL; beyond it the scan waits, and deadlines stand still.
     private const int MaxScansAhead = 64;
 
+    // Transitions whose bodies are in memory at once.
+    private const int MostTogether = 10_000;
+
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
     private readonly Channel<List<HeartbeatTransition>> _found =
@@ -48,6 +51,7 @@ internal sealed partial class HeartbeatMonitor(
     private readonly AsyncSignal _wakeUp = new();
     private readonly ConcurrentDictionary<string, byte> _retag = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<HeartbeatTransition> _statusChanges = new();
+    private readonly ConcurrentQueue<(string What, DateTimeOffset At, byte[] Body)> _hubEvents = new();
     private readonly Lock _loading = new();
     private readonly TaskCompletionSource _loaded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private HashSet<string>? _goneWhileLoading = new(StringComparer.Ordinal);
@@ -179,7 +183,7 @@ internal sealed partial class HeartbeatMonitor(
             // Nothing found is told as well where a silence has ended: what it held back may still stand.
             var isReleased = silences.HasEnded(scannedAt, wall);
             scannedAt = wall;
-            if (found.Count > 0 || isReleased)
+            if (found.Count > 0 || isReleased || !_hubEvents.IsEmpty)
             {
                 writes.Found();
                 await _found.Writer.WriteAsync(found, stopping);
@@ -211,20 +215,40 @@ internal sealed partial class HeartbeatMonitor(
             Tell(fault is not null ? "deaf" : "hearing", null);
         }
 
-        void Tell(string what, double? seconds) => feed.Tell(new HeartbeatNotice("hub", Encoding.UTF8.GetBytes(
-            new System.Text.Json.Nodes.JsonObject { ["hub"] = what, ["at"] = HeartbeatJson.Text(wall), ["seconds"] = seconds }.ToJsonString())));
+        void Tell(string what, double? seconds)
+        {
+            var body = Encoding.UTF8.GetBytes(
+                new System.Text.Json.Nodes.JsonObject { ["hub"] = what, ["at"] = HeartbeatJson.Text(wall), ["seconds"] = seconds }.ToJsonString());
+            feed.Tell(new HeartbeatNotice("hub", body));
+            _hubEvents.Enqueue((what, wall, body));
+        }
     }
 
     // First durable, with its event; then told.
     private async Task TellAsync(CancellationToken stopping)
     {
-        await foreach (var found in _found.Reader.ReadAllAsync(stopping))
+        while (await _found.Reader.WaitToReadAsync(stopping))
         {
+            // Scans that waited for the writer are written together: a fleet that comes all at once is not a unit a scan.
+            var found = new List<HeartbeatTransition>();
+            var scans = 0;
+            while (found.Count < MostTogether && _found.Reader.TryRead(out var next))
+            {
+                found.AddRange(next);
+                scans++;
+            }
+
             var bodies = found.ConvertAll(transition => (transition, HeartbeatJson.Write(transition)));
             var now = time.GetUtcNow();
             IReadOnlyList<HeartbeatNotice> notices = [.. alerts.Of(bodies, now), .. alerts.Released(now)];
             await RetryAsync(() => store.PutAsync(bodies, notices, stopping), stopping);
-            writes.Written(1);
+            writes.Written(scans);
+            while (_hubEvents.TryPeek(out var own))
+            {
+                await RetryAsync(() => store.PutHubEventAsync(own.What, own.At, own.Body, stopping), stopping);
+                _hubEvents.TryDequeue(out _);
+            }
+
             foreach (var (_, body) in bodies)
             {
                 feed.Tell(new HeartbeatNotice("transition", body));

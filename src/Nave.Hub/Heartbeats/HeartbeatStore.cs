@@ -16,11 +16,16 @@ namespace Nave.Hub.Heartbeats;
 internal sealed partial class HeartbeatStore(
     HubDatabase database, EventOutbox outbox, HeartbeatWebhooks webhooks, QueryRunner queries, ILogger<HeartbeatStore> logger)
 {
+    /// <summary>A unit of this many transitions holds the writer for some milliseconds; others come in between.</summary>
+    public const int RowsPerUnit = 200;
+
+    private long _units;
+
+    /// <summary>Units of transitions written since the start.</summary>
+    public long Units => Interlocked.Read(ref _units);
+
     /// <summary>Transitions kept of each device.</summary>
     public const int HistoryPerDevice = 50;
-
-    // A unit of this many rows holds the writer for some milliseconds.
-    private const int RowsPerUnit = 200;
 
     /// <summary>The tables and how they came to be.</summary>
     public static readonly SchemaPart Schema = new(
@@ -144,8 +149,13 @@ internal sealed partial class HeartbeatStore(
                     }
                 },
                 stopping);
+            Interlocked.Increment(ref _units);
         }
     }
+
+    /// <summary>Leaves an event of the hub itself for the events endpoint.</summary>
+    public Task PutHubEventAsync(string what, DateTimeOffset at, byte[] body, CancellationToken stopping) =>
+        database.WriteAsync(session => outbox.Add(session, ChangeEvent.HeartbeatsOfHub(what, at, body)), stopping);
 
     /// <summary>The last transitions of a device, the newest first, as they were told.</summary>
     public Task<List<string>> ListHistoryAsync(string device, DateTimeOffset from, DateTimeOffset to, int top, CancellationToken stopping) =>

@@ -9,14 +9,17 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Nave.EventLog;
 using Nave.Hub.Devices;
 using Nave.Hub.Heartbeats;
 using Nave.Hub.Hosting;
 using Nave.Hub.Queries;
+using Nave.Hub.Telemetry;
 using Nave.Hub.Tests.Devices;
 using Nave.Hub.Tests.Harness;
 using Nave.Hub.Twins;
 using Nave.Protocol.Identities;
+using Nave.Storage;
 using Nave.Tests;
 
 namespace Nave.Hub.Tests.Heartbeats;
@@ -214,9 +217,57 @@ public sealed class HeartbeatHubTests : IAsyncLifetime
     public async Task A_webhook_goes_to_no_metadata_service(string url) => Assert.Equal(
         HttpStatusCode.BadRequest, (await _http.PutAsJsonAsync("heartbeats/webhooks/pager", new { url }, Stopping)).StatusCode);
 
-    private async ValueTask StartAsync()
+    [Fact]
+    public async Task That_the_hub_could_not_hear_is_an_event_at_its_own_endpoint()
     {
-        _hub = await TestHub.StartAsync(dataDirectory: _directory.PathOf("data"));
+        await StopAsync();
+        var time = new ShiftedTime();
+        await StartAsync(time, options => options.Events.Sources = [Nave.Hub.Events.ChangeSource.DeviceHeartbeatEvents]);
+        await EventuallyAsync(() => Task.FromResult(_hub.Get<HeartbeatMonitor>().Scans > 2));
+
+        time.Advance(TimeSpan.FromSeconds(30)); // As if the process had not run.
+
+        using var reader = await _hub.Get<IEventLog>().OpenReaderAsync(new LogPartition(_hub.Get<TelemetryStreams>().Telemetry.Id, 0), ReadFrom.Beginning, Stopping);
+        using var batch = await reader.ReadAsync(1, Stopping).AsTask().WaitAsync(Patience, Stopping);
+        var record = System.Text.Encoding.UTF8.GetString(batch.Records[0].Bytes.Span);
+        Assert.Contains("deviceHeartbeatEvents", record);
+        Assert.Contains("\"hub\":\"gap\"", record);
+        Assert.DoesNotContain("iothub-connection-device-id", record);
+    }
+
+    [Fact]
+    public async Task A_fleet_that_comes_all_at_once_is_written_in_few_units_and_costs_no_more_than_two_rows_a_device()
+    {
+        const int Fleet = 5_000;
+        var database = _hub.Get<HubDatabase>();
+        var registry = _hub.Get<DeviceRegistry>();
+        for (var first = 0; first < Fleet; first += 100)
+        {
+            var changes = Enumerable.Range(first, 100).Select(i => new BulkChange(new IdentityDraft(new IdentityId(DeviceId.Parse($"d-{i}"))), BulkMode.Create)).ToList();
+            Assert.Empty((await registry.ApplyAsync(changes, Stopping)).Errors);
+        }
+
+        await EventuallyAsync(() => Task.FromResult(_hub.Get<HeartbeatTable>().Count == Fleet));
+        var before = _hub.Get<HeartbeatStore>().Units;
+        for (var i = 0; i < Fleet; i++)
+        {
+            Beat($"d-{i}"); // What the hot path does of it: a byte.
+        }
+
+        await EventuallyAsync(async () => await CountAsync("heartbeats") == Fleet);
+
+        // The beats may fall into two scans, each with a last unit that is not full.
+        Assert.InRange(_hub.Get<HeartbeatStore>().Units - before, Fleet / HeartbeatStore.RowsPerUnit, (Fleet / HeartbeatStore.RowsPerUnit) + 2);
+        Assert.Equal(Fleet, await CountAsync("heartbeat_history"));
+
+        Task<long> CountAsync(string table) => database.ReadAsync(session => session.Number($"SELECT count(*) FROM {table}") ?? 0, Stopping);
+    }
+
+    private ValueTask StartAsync() => StartAsync(null, null);
+
+    private async ValueTask StartAsync(TimeProvider? time, Action<HubOptions>? configure)
+    {
+        _hub = await TestHub.StartAsync(configure, time, dataDirectory: _directory.PathOf("data"));
         _http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{_hub.Connection.Ports.Operator}/$nave/v1/") };
         _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", OperatorFile.Find(_hub.Host.DataDirectory)!.Token);
     }

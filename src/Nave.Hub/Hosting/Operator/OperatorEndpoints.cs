@@ -10,6 +10,7 @@ internal static class OperatorEndpoints
     /// <summary>Maps it; every endpoint needs the right Manage.</summary>
     public static void Map(IEndpointRouteBuilder endpoints)
     {
+        DashboardEndpoints.Map(endpoints);
         var root = endpoints.MapGroup("/$nave/v1").WithMetadata(new OperatorFunctionAttribute());
         endpoints.ServiceProvider.GetRequiredService<PolicyEndpoints>().Map(root);
         endpoints.ServiceProvider.GetRequiredService<AuthorityEndpoints>().Map(root);
