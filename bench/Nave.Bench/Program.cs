@@ -20,7 +20,7 @@ var root = new RootCommand("Measures Nave beside its peers and beside the floor,
     // Scenarios.
     IngestCommand.Create(), LatencyCommand.Create(), SteadyCommand.Create(), ConnectionsCommand.Create(), MillionCommand.Create(),
     ReadCommand.Create(), AmqpScenarioCommand.Create(), LogCommand.Create(), RoundTripCommand.Create(),
-    CommandsCommand.Create(), TwinsCommand.Create(), MethodsCommand.Create(), QueriesCommand.Create(), HeartbeatsCommand.Create(), TokensCommand.Create(),
+    CommandsCommand.Create(), TwinsCommand.Create(), MethodsCommand.Create(), QueriesCommand.Create(), HeartbeatsCommand.Create(), TokensCommand.Create(), PskCommand.Create(),
 
     // The generator, and servers that scenarios start.
     LoadCommand.Create(), FloorCommand.Create(), KestrelCommand.Create(), MqttNetCommand.Create(), UnsyncedHubCommand.Create(),

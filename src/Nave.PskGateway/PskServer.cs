@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
 using Nave.Protocol;
@@ -19,6 +20,7 @@ namespace Nave.PskGateway;
 /// table of devices, in which the newer connection of a device has the place, and the sweep by which deadlines pass and
 /// revoked keys end what they opened.
 /// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "The source holds neither timer nor handle.")]
 internal sealed class PskServer : IAsyncDisposable
 {
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(HubLimits.HandshakeTimeoutSeconds);
@@ -95,6 +97,11 @@ internal sealed class PskServer : IAsyncDisposable
     /// <summary>Takes nobody any more, ends every connection and waits for it.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_stopping.IsCancellationRequested)
+        {
+            return;
+        }
+
         await _stopping.CancelAsync();
         _listener.Dispose();
         await _accepting;
@@ -111,7 +118,6 @@ internal sealed class PskServer : IAsyncDisposable
         await Task.WhenAll(_running.Keys);
         await _sweeping;
         await SaveAsync();
-        _stopping.Dispose();
     }
 
     private async Task AcceptAsync()

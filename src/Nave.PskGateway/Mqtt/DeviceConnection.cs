@@ -74,6 +74,7 @@ internal sealed class DeviceConnection : IHubDeviceEvents
     public async Task<DeviceEnding> RunAsync()
     {
         var answering = Task.CompletedTask;
+        var reason = DeviceEnding.PeerClosed;
         try
         {
             var ending = await AcceptAsync();
@@ -83,22 +84,20 @@ internal sealed class DeviceConnection : IHubDeviceEvents
                 ending = await ReadAsync();
             }
 
-            return Ending ?? ending.Value;
+            reason = ending.Value;
         }
         catch (MalformedPacketException e)
         {
             Detail = e.Rule;
-            return Ending ?? DeviceEnding.ProtocolViolation;
+            reason = DeviceEnding.ProtocolViolation;
         }
         catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException or ObjectDisposedException or OperationCanceledException)
         {
-            return Ending ?? DeviceEnding.PeerClosed;
+            // A reset is how devices usually leave.
         }
-        finally
-        {
-            _pending.Writer.TryComplete();
-            await answering;
-        }
+
+        await FinishAnswersAsync(answering, reason);
+        return Ending ?? reason;
     }
 
     /// <summary>Leaves the hub, with the will where it is due.</summary>
@@ -193,6 +192,19 @@ internal sealed class DeviceConnection : IHubDeviceEvents
         HubClosing.Stopping => DeviceEnding.GatewayStopping,
         _ => DeviceEnding.HubLost,
     });
+
+    // What a device sent before it left still reaches the hub, if that answers; who broke a rule has no such claim.
+    private async Task FinishAnswersAsync(Task answering, DeviceEnding reason)
+    {
+        _pending.Writer.TryComplete();
+        if (reason is not (DeviceEnding.Disconnected or DeviceEnding.PeerClosed))
+        {
+            await _closing.CancelAsync();
+        }
+
+        using var timer = _context.Time.CreateTimer(static source => ((CancellationTokenSource)source!).Cancel(), _closing, HubTimeout, Timeout.InfiniteTimeSpan);
+        await answering;
+    }
 
     private DeviceEnding? Ending => Volatile.Read(ref _ending) is var ending and not Open ? (DeviceEnding)ending : null;
 

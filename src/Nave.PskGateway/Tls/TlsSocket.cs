@@ -162,7 +162,7 @@ internal sealed class TlsSocket(Socket socket, TlsCrypto crypto, PskPeerContext 
         Task flushing;
         lock (_lock)
         {
-            if (!_isClosed)
+            if (!_isClosed && Proven is not null)
             {
                 try
                 {
@@ -171,7 +171,7 @@ internal sealed class TlsSocket(Socket socket, TlsCrypto crypto, PskPeerContext 
                 }
                 catch (Exception e) when (e is IOException or InvalidOperationException)
                 {
-                    // A handshake that has not ended has nothing to close.
+                    // It has ended under us.
                 }
             }
 
