@@ -84,16 +84,18 @@ internal sealed class HeartbeatTable
     {
         lock (_gate)
         {
-            if (!_slots.ContainsKey(deviceId))
+            if (TryFind(deviceId, out var chunk, out var i))
+            {
+                return StateOf(chunk, i);
+            }
+
+            // A session may have reserved its place.
+            if (!_reserved.Remove(deviceId))
             {
                 TakeSlot(deviceId);
             }
-            else if (!_reserved.Remove(deviceId))
-            {
-                return StateOf(At(_slots[deviceId]).Chunk, At(_slots[deviceId]).Index);
-            }
 
-            var (chunk, i) = At(_slots[deviceId]);
+            (chunk, i) = At(_slots[deviceId]);
             chunk.Ids[i] = deviceId;
             var was = stored ?? new StoredHeartbeat(HeartbeatState.Unknown, wall, null, null, 0, null);
             var sleeps = was.State is HeartbeatState.Sleeping && was.SleepUntil > wall;

@@ -2,8 +2,10 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
+using Nave.EventLog;
 using Nave.Hub.Devices;
 using Nave.Hub.Hosting;
+using Nave.Hub.Telemetry;
 using Nave.Hub.Tests.Devices;
 using Nave.Hub.Tests.Harness;
 using Nave.Protocol.Access;
@@ -69,6 +71,19 @@ public sealed class WhyTests : IAsyncLifetime
 
         await OfferOldTlsAsync();
         await ExplainsAsync("address=127.0.0.1", "TlsVersion", "offered", "TLS 1.2");
+    }
+
+    [Fact]
+    public async Task A_connect_that_is_refused_before_its_credential_is_an_operations_event()
+    {
+        await ConnectAsync("pump", Token("pump", RegistryHarness.KeyA), userName: "pump");
+
+        using var reader = await _hub.Get<IEventLog>().OpenReaderAsync(new LogPartition(_hub.Get<TelemetryStreams>().Operations.Id, 0), ReadFrom.Beginning, Stopping);
+        using var batch = await reader.ReadAsync(1, Stopping).AsTask().WaitAsync(TimeSpan.FromSeconds(30), Stopping);
+        var told = Encoding.UTF8.GetString(batch.Records[0].Bytes.Span);
+        Assert.Contains("\"operationName\":\"deviceConnect\"", told);
+        Assert.Contains("\"statusType\":400005", told);
+        Assert.Contains("\"deviceId\":\"pump\"", told);
     }
 
     [Fact]

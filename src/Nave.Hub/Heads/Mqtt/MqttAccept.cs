@@ -70,7 +70,8 @@ internal sealed class MqttAccept(
             var unread = read.Buffer;
             if (!unread.IsEmpty && unread.FirstSpan[0] is not FirstByteOfConnect)
             {
-                return (null, new AcceptOutcome(null, CloseReason.ProtocolViolation, HubFailures.InvalidOperation.Because("The first packet is no CONNECT.")) { IsUnjudged = true });
+                var refusal = Unjudged(HubFailures.InvalidOperation.Because("The first packet is no CONNECT."));
+                return (null, refusal with { Reason = CloseReason.ProtocolViolation });
             }
 
             if (FrameReader.TryReadFrame(ref unread, HubLimits.MaxConnectBytes, out var frame))
@@ -104,8 +105,8 @@ internal sealed class MqttAccept(
                 break;
         }
 
-        return (null, new AcceptOutcome(
-            null, CloseReason.ProtocolViolation, HubFailures.InvalidOperation.Because("The protocol level is not served.")) { IsUnjudged = true });
+        var refusal = Unjudged(HubFailures.InvalidOperation.Because("The protocol level is not served."));
+        return (null, refusal with { Reason = CloseReason.ProtocolViolation });
     }
 
     private async ValueTask<AcceptOutcome> JudgeAsync(ConnectPacket connect, MqttTransport transport, MqttPeer peer)
