@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using Nave.Bench.Scenarios;
 using Spectre.Console;
 
@@ -15,22 +14,16 @@ internal sealed class CommandsCommand
     private readonly Option<int> _queued = Number("--queued", "commands that each holds, at most 50", 10);
     private readonly Option<int> _payload = Number("--payload", "bytes of a command", 100);
     private readonly Option<int> _clients = Number("--clients", "requests under way at once", 64);
-    private readonly Option<string?> _data = new("--data")
-    {
-        Description = "directory on the disk to measure; a temporary directory in it is used and removed",
-    };
-
-    private readonly Option<string?> _nave = new("--nave") { Description = "nave's program; left out: the one built beside" };
-    private readonly Option<bool> _json = new("--json") { Description = "the result as JSON on standard output" };
-
     public static Command Create()
     {
         var options = new CommandsCommand();
         var command = new Command("commands", "Commands over HTTPS: accept, deliver and settle rates, and the memory of what is queued")
         {
-            options._devices, options._queued, options._payload, options._clients, options._data, options._nave, options._json,
+            options._devices, options._queued, options._payload, options._clients,
         };
-        command.SetAction(options.RunAsync);
+        var frame = new ScenarioFrame(command);
+        command.SetAction((parsed, stopping) => frame.RunAsync(
+            parsed, space => options.MeasureAsync(parsed, space, stopping), BenchJson.Indented.CommandsReport, Write));
         return command;
     }
 
@@ -52,38 +45,12 @@ internal sealed class CommandsCommand
             startedAt, [.. Voids(machine, disk, phases)], machine, disk, version, plan.Devices, plan.Queued, plan.PayloadBytes, plan.Clients, phases, memory);
     }
 
-    private async Task<int> RunAsync(ParseResult parsed, CancellationToken stopping)
-    {
-        var progress = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
-        var directory = Directory.CreateDirectory(Path.Combine(
-            Path.GetFullPath(parsed.GetValue(_data) ?? Path.GetTempPath()), $"nave-bench-{Environment.ProcessId}"));
-        try
-        {
-            var plan = new CommandsPlan(
-                parsed.GetValue(_devices), parsed.GetValue(_queued), parsed.GetValue(_payload), parsed.GetValue(_clients));
-            var report = await MeasureAsync(
-                plan, parsed.GetValue(_nave), directory.FullName, line => progress.MarkupLineInterpolated($"[grey]{line}[/]"), stopping);
-            if (parsed.GetValue(_json))
-            {
-                Console.WriteLine(JsonSerializer.Serialize(report, BenchJson.Indented.CommandsReport));
-            }
-            else
-            {
-                Write(AnsiConsole.Console, report);
-            }
-
-            return report.Void.Count is 0 ? 0 : 1;
-        }
-        catch (PeerUnavailableException e)
-        {
-            progress.MarkupLineInterpolated($"[red]{e.Message}[/]");
-            return 1;
-        }
-        finally
-        {
-            directory.Delete(recursive: true);
-        }
-    }
+    private Task<CommandsReport> MeasureAsync(ParseResult parsed, ScenarioSpace space, CancellationToken stopping) => MeasureAsync(
+        new CommandsPlan(parsed.GetValue(_devices), parsed.GetValue(_queued), parsed.GetValue(_payload), parsed.GetValue(_clients)),
+        space.NaveProgram,
+        space.Directory,
+        line => space.Progress.MarkupLineInterpolated($"[grey]{line}[/]"),
+        stopping);
 
     private static IEnumerable<string> Voids(MachineReport machine, DiskReport disk, IReadOnlyList<PhaseReport> phases)
     {
@@ -126,10 +93,6 @@ internal sealed class CommandsCommand
             $"resident MB: {memory.Before / MiB:0} before, {memory.Queued / MiB:0} with {(long)report.Devices * report.QueuedPerDevice:N0} queued ({memory.Added / MiB:+0.0;-0.0}), {memory.Settled / MiB:0} settled");
         console.MarkupLineInterpolated(
             $"[grey]{report.Devices} devices, {report.QueuedPerDevice} commands each of {report.PayloadBytes} B, {report.Clients} clients over HTTPS; {report.Version}; {report.Machine.Processor}, {report.Machine.Cores} cores; {report.Disk.FileSystem}, fdatasync p50 {report.Disk.SyncP50Microseconds:0} us[/]");
-        foreach (var reason in report.Void)
-        {
-            console.MarkupLineInterpolated($"[red]void: {reason}[/]");
-        }
     }
 
     private static Option<int> Number(string name, string description, int value)

@@ -16,7 +16,7 @@ internal sealed record CommandsReport(
     int PayloadBytes,
     int Clients,
     IReadOnlyList<PhaseReport> Phases,
-    QueueMemory Memory);
+    QueueMemory Memory) : IScenarioResult;
 
 /// <summary>One operation, done to every command.</summary>
 /// <param name="Phase">accept, deliver or settle.</param>

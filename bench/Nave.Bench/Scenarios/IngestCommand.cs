@@ -86,7 +86,7 @@ internal sealed class IngestCommand
             ? window
             : throw new FormatException($"a window is 1 to 65535, not \"{text}\"");
 
-    private static string Text(IFormattable number) => number.ToString(null, CultureInfo.InvariantCulture);
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
     private static Option<int> Number(string name, string description, int value) =>
         new(name) { Description = description, DefaultValueFactory = _ => value };

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using Nave.Bench.Linux;
 using Nave.Bench.Load;
 using Spectre.Console;
@@ -21,63 +20,28 @@ internal sealed class MethodsCommand
     };
 
     private readonly Option<double> _duration = new("--duration") { Description = "seconds measured of each case", DefaultValueFactory = _ => 5 };
-    private readonly Option<string?> _data = new("--data") { Description = "directory for the hub; a temporary directory in it is used and removed" };
-    private readonly Option<string?> _nave = new("--nave") { Description = "nave's program; left out: the one built beside" };
-    private readonly Option<bool> _json = new("--json") { Description = "the result as JSON on standard output" };
 
     public static Command Create()
     {
         var options = new MethodsCommand();
         var command = new Command("methods", "direct methods: the round trip from back end to device and back")
         {
-            options._rounds, options._devices, options._callers, options._duration, options._data, options._nave, options._json,
+            options._rounds, options._devices, options._callers, options._duration,
         };
-        command.SetAction(options.RunAsync);
+        var frame = new ScenarioFrame(command);
+        command.SetAction((parsed, stopping) => frame.RunAsync(
+            parsed, space => options.MeasureAsync(parsed, space, stopping), BenchJson.Indented.MethodsReport, Show));
         return command;
     }
 
-    private async Task<int> RunAsync(ParseResult parsed, CancellationToken stopping)
+    private async Task<MethodsReport> MeasureAsync(ParseResult parsed, ScenarioSpace space, CancellationToken stopping)
     {
-        var progress = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
-        var directory = Directory.CreateDirectory(Path.Combine(
-            Path.GetFullPath(parsed.GetValue(_data) ?? Path.GetTempPath()), $"nave-bench-{Environment.ProcessId}"));
-        try
-        {
-            var report = await MeasureAsync(parsed, directory.FullName, progress, stopping);
-            if (parsed.GetValue(_json))
-            {
-                Console.WriteLine(JsonSerializer.Serialize(report, BenchJson.Indented.MethodsReport));
-            }
-            else
-            {
-                Show(report);
-            }
-
-            return report.Void.Count is 0 ? 0 : 1;
-        }
-        catch (FormatException e)
-        {
-            progress.MarkupLineInterpolated($"[red]{e.Message}[/]");
-            return 2;
-        }
-        catch (Exception e) when (e is PeerUnavailableException or HttpRequestException)
-        {
-            progress.MarkupLineInterpolated($"[red]{e.Message}[/]");
-            return 1;
-        }
-        finally
-        {
-            directory.Delete(recursive: true);
-        }
-    }
-
-    private async Task<MethodsReport> MeasureAsync(ParseResult parsed, string directory, IAnsiConsole progress, CancellationToken stopping)
-    {
+        var (directory, naveProgram, progress) = space;
         var time = TimeProvider.System;
         var startedAt = time.GetUtcNow();
         var machine = MachineReport.Read();
         var callers = parsed.GetValue(_callers)!.Split(',').Select(ReadCallers).ToArray();
-        var peer = new NavePeer(parsed.GetValue(_nave));
+        var peer = new NavePeer(naveProgram);
         var setting = new PeerSetting(directory, parsed.GetValue(_devices), Tls: false, MayInstall: false, time);
         var version = await peer.PrepareAsync(setting, stopping);
         var figures = new Dictionary<(string What, int Callers), List<MethodFigures>>();
@@ -162,7 +126,7 @@ internal sealed class MethodsCommand
         }
     }
 
-    private static void Show(MethodsReport report)
+    private static void Show(IAnsiConsole console, MethodsReport report)
     {
         var table = new Table().Border(TableBorder.Simple).AddColumns("what", "at a time", "a second", "p50 ms (min..max)", "p99 ms (min..max)");
         foreach (var row in report.Rows.OrderBy(row => row.Callers))
@@ -170,12 +134,8 @@ internal sealed class MethodsCommand
             table.AddRow(row.What, Text(row.Callers), row.PerSecond.Median.ToString("N0", CultureInfo.InvariantCulture), Range(row.P50Ms), Range(row.P99Ms));
         }
 
-        AnsiConsole.Write(table);
-        AnsiConsole.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{string.Join(", ", report.Settings.Select(one => $"{one.Key} {one.Value}"))}");
-        foreach (var reason in report.Void)
-        {
-            AnsiConsole.MarkupLineInterpolated($"[red]void: {reason}[/]");
-        }
+        console.Write(table);
+        console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{string.Join(", ", report.Settings.Select(one => $"{one.Key} {one.Value}"))}");
     }
 
     private static string Range(Spread spread) =>

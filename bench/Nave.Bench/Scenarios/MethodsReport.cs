@@ -9,7 +9,7 @@ internal sealed record MethodsReport(
     MachineReport Machine,
     string Version,
     IReadOnlyDictionary<string, string> Settings,
-    IReadOnlyList<MethodsRow> Rows);
+    IReadOnlyList<MethodsRow> Rows) : IScenarioResult;
 
 /// <summary>Medians over the rounds, with their spread.</summary>
 internal sealed record MethodsRow(string What, int Callers, Spread PerSecond, Spread P50Ms, Spread P99Ms)

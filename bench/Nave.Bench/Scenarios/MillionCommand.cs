@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using Nave.Bench.Linux;
 using Spectre.Console;
 
 namespace Nave.Bench.Scenarios;
@@ -96,7 +95,7 @@ internal sealed class MillionCommand
         ScenarioView.WriteDemands(console, report.Demands);
     }
 
-    private static string Text(IFormattable number) => number.ToString(null, CultureInfo.InvariantCulture);
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
     private static Option<int> Number(string name, string description, int value) =>
         new(name) { Description = description, DefaultValueFactory = _ => value };

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using Nave.Bench.Load;
 using Spectre.Console;
 
@@ -19,9 +18,6 @@ internal sealed class TwinsCommand
     private readonly Option<int> _twins = Number("--twins", "further twins in the hub: 100000 for the figures of docs/performance.md", 0);
     private readonly Option<double> _warmUp = Seconds("--warm-up", "seconds before measuring", 3);
     private readonly Option<double> _duration = Seconds("--duration", "seconds measured", 5);
-    private readonly Option<string?> _data = new("--data") { Description = "directory on the disk to measure; a temporary directory in it is used and removed" };
-    private readonly Option<string?> _nave = new("--nave") { Description = "nave's program; left out: the one built beside" };
-    private readonly Option<bool> _json = new("--json") { Description = "the result as JSON on standard output" };
 
     public static Command Create()
     {
@@ -29,9 +25,10 @@ internal sealed class TwinsCommand
         var command = new Command("twins", "reported patches a second, durable, beside raw SQLite upserts in batches of 100")
         {
             options._rounds, options._connections, options._window, options._bytes, options._twins, options._warmUp, options._duration,
-            options._data, options._nave, options._json,
         };
-        command.SetAction(options.RunAsync);
+        var frame = new ScenarioFrame(command);
+        command.SetAction((parsed, stopping) => frame.RunAsync(
+            parsed, space => options.MeasureAsync(parsed, space, stopping), BenchJson.Indented.TwinsReport, Show));
         return command;
     }
 
@@ -50,45 +47,16 @@ internal sealed class TwinsCommand
     // Three values of those: what changes at a time.
     private const string Patch = """{"sensor1":"22.5 degrees celsius, within its limits","sensor3":"19.0 degrees celsius, low","uptime":86400}""";
 
-    private async Task<int> RunAsync(ParseResult parsed, CancellationToken stopping)
+    private async Task<TwinsReport> MeasureAsync(ParseResult parsed, ScenarioSpace space, CancellationToken stopping)
     {
-        var progress = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
-        var directory = Directory.CreateDirectory(Path.Combine(
-            Path.GetFullPath(parsed.GetValue(_data) ?? Path.GetTempPath()), $"nave-bench-{Environment.ProcessId}"));
-        try
-        {
-            var report = await MeasureAsync(parsed, directory.FullName, progress, stopping);
-            if (parsed.GetValue(_json))
-            {
-                Console.WriteLine(JsonSerializer.Serialize(report, BenchJson.Indented.TwinsReport));
-            }
-            else
-            {
-                Show(report);
-            }
-
-            return report.Void.Count is 0 ? 0 : 1;
-        }
-        catch (PeerUnavailableException e)
-        {
-            progress.MarkupLineInterpolated($"[red]{e.Message}[/]");
-            return 1;
-        }
-        finally
-        {
-            directory.Delete(recursive: true);
-        }
-    }
-
-    private async Task<TwinsReport> MeasureAsync(ParseResult parsed, string directory, IAnsiConsole progress, CancellationToken stopping)
-    {
+        var (directory, naveProgram, progress) = space;
         var time = TimeProvider.System;
         var startedAt = time.GetUtcNow();
         var reported = Reported(parsed.GetValue(_bytes));
         await File.WriteAllTextAsync(Path.Combine(directory, "reported.json"), reported, stopping);
         await File.WriteAllTextAsync(Path.Combine(directory, "patch.json"), Patch, stopping);
         var (connections, others) = (parsed.GetValue(_connections), parsed.GetValue(_twins));
-        var peer = new NavePeer(parsed.GetValue(_nave));
+        var peer = new NavePeer(naveProgram);
         var setting = new PeerSetting(directory, connections, Tls: false, MayInstall: false, time);
         var (machine, disk) = (MachineReport.Read(), DiskReport.Measure(directory));
         var version = await peer.PrepareAsync(setting, stopping);
@@ -138,7 +106,7 @@ internal sealed class TwinsCommand
             ],
             stopping);
 
-    private static void Show(TwinsReport report)
+    private static void Show(IAnsiConsole console, TwinsReport report)
     {
         var table = new Table().Border(TableBorder.Simple).AddColumns("what", "a second", "min..max", "p50/p99 ms", "CPU-s/M");
         table.AddRow(
@@ -147,13 +115,9 @@ internal sealed class TwinsCommand
             string.Create(CultureInfo.InvariantCulture, $"{report.ServerCpuSecondsPerMillion.Median:0.0}"));
         table.AddRow("SQLite upserts, 100 a commit, same rows", Number(report.SqlitePerSecond.Median), Range(report.SqlitePerSecond), "", "");
         table.AddRow("the same among all rows", Number(report.SqliteOverAllPerSecond.Median), Range(report.SqliteOverAllPerSecond), "", "");
-        AnsiConsole.Write(table);
-        AnsiConsole.MarkupLineInterpolated(
+        console.Write(table);
+        console.MarkupLineInterpolated(
             CultureInfo.InvariantCulture, $"{report.Ratio:0.00} x raw SQLite of the same rows, {report.RatioOverAll:0.00} x among all (target {TwinsReport.Target:0.0}); {string.Join(", ", report.Settings.Select(one => $"{one.Key} {one.Value}"))}");
-        foreach (var reason in report.Void)
-        {
-            AnsiConsole.MarkupLineInterpolated($"[red]void: {reason}[/]");
-        }
     }
 
     private Dictionary<string, string> Settings(ParseResult parsed, string reported) => new()

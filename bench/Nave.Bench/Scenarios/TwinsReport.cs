@@ -22,7 +22,7 @@ internal sealed record TwinsReport(
     Spread P50Ms,
     Spread P99Ms,
     Spread ServerCpuSecondsPerMillion,
-    IReadOnlyList<TwinsRound> Rounds)
+    IReadOnlyList<TwinsRound> Rounds) : IScenarioResult
 {
     /// <summary>Below this the machine or the hub is at fault, and the reader is told.</summary>
     public const double Target = 0.6;

@@ -4,8 +4,8 @@ using Nave.Bench.Scenarios;
 
 namespace Nave.Bench.Tests.Scenarios;
 
-/// <summary>The servers that are roles of the bench, as processes, under the generator.</summary>
-public sealed class OwnPeerTests
+/// <summary>The servers that scenarios measure, as processes, under the generator.</summary>
+public sealed class PeerTests
 {
     [Theory]
     [InlineData("mqttnet", false)]
@@ -13,7 +13,30 @@ public sealed class OwnPeerTests
     [InlineData("kestrel", false)]
     [InlineData("kestrel", true)]
     [InlineData("floor", false)]
-    public async Task Everything_sent_is_acknowledged_and_the_version_is_known(string name, bool tls)
+    public Task Everything_sent_is_acknowledged_and_the_version_is_known(string name, bool tls) => ServeAsync(name, tls);
+
+    [Theory]
+    [InlineData("mosquitto")]
+    [InlineData("aedes")]
+    [InlineData("nats")]
+    [InlineData("rabbitmq")]
+    public async Task A_server_from_elsewhere_serves_too_or_says_how_to_get_it(string name)
+    {
+        if (await Record.ExceptionAsync(() => ServeAsync(name, tls: false)) is { } e)
+        {
+            Assert.Contains("Run again with --install", Assert.IsType<PeerUnavailableException>(e).Message);
+        }
+    }
+
+    [Fact]
+    public void An_unknown_server_is_named_with_those_that_are_known()
+    {
+        var e = Assert.Throws<FormatException>(() => PeerList.Parse("nave,mosquito", naveProgram: null));
+
+        Assert.Equal($"there is no peer \"mosquito\": {PeerList.All}", e.Message);
+    }
+
+    private static async Task ServeAsync(string name, bool tls)
     {
         var stopping = TestContext.Current.CancellationToken;
         var directory = Directory.CreateTempSubdirectory("nave-bench-test-");
