@@ -12,11 +12,12 @@ internal sealed partial class SparePool(ILogFiles files, SegmentCatalog catalog,
     /// <summary>Zeros are written in pieces, so that a stopping log waits for one of them at most.</summary>
     private const long PieceBytes = 8 << 20;
 
-    private static readonly TimeSpan RateWindow = TimeSpan.FromMinutes(1);
+    /// <summary>Far longer than a spare takes to fill. Each costs its bytes twice, so no more lie ready than are soon needed.</summary>
+    private static readonly TimeSpan RateWindow = TimeSpan.FromSeconds(3);
 
     private readonly Lock _gate = new();
     private readonly Queue<SpareSegment> _ready = new();
-    private readonly Queue<long> _taken = new(); // When, within the last minute.
+    private readonly Queue<long> _taken = new(); // When, within the window.
     private long _lastNumber;
 
     public long Bytes
@@ -79,7 +80,7 @@ internal sealed partial class SparePool(ILogFiles files, SegmentCatalog catalog,
             : Create((size + 4095) & -4096, CancellationToken.None) ?? throw new IOException("Interrupted.");
     }
 
-    /// <summary>Makes as many spares as the last minute has used, and one more.</summary>
+    /// <summary>Makes as many spares as the last seconds have used, and one more.</summary>
     public void Fill(CancellationToken stopping)
     {
         while (!stopping.IsCancellationRequested && Missing() && RefusalFor(options.SegmentBytes) is null)
