@@ -16,10 +16,8 @@ internal sealed class MqttCommands(DeviceSession session, MqttSubscriptions subs
     // spec/device-mqtt.md 6 rule 9: as many as the C# client takes before it stops reading.
     private const int Window = 50;
 
-    private readonly ConcurrentDictionary<ushort, Guid> _inFlight = new();
-
-    // Bounded by the window: no more is delivered than has been granted.
-    private readonly Channel<Guid> _done = Channel.CreateUnbounded<Guid>(new UnboundedChannelOptions { SingleReader = true });
+    // Made with the first subscription: two kilobytes, which most clients never need.
+    private volatile Flow? _flow;
     private Task? _settling;
     private volatile Route? _route;
     private long _settled;
@@ -33,7 +31,8 @@ internal sealed class MqttCommands(DeviceSession session, MqttSubscriptions subs
         if (_route is not null && !wasOpen)
         {
             channel.OnDeliver = Deliver;
-            _settling ??= SettleAsync();
+            var flow = _flow ??= new Flow();
+            _settling ??= SettleAsync(flow);
             await GrantAsync();
         }
         else if (_route is null && wasOpen)
@@ -45,23 +44,23 @@ internal sealed class MqttCommands(DeviceSession session, MqttSubscriptions subs
     /// <summary>The client has taken a command. An id that is not in flight means nothing.</summary>
     public void Acknowledged(ushort packetId)
     {
-        if (_inFlight.TryRemove(packetId, out var lockToken))
+        if (_flow is { } flow && flow.InFlight.TryRemove(packetId, out var lockToken))
         {
-            _done.Writer.TryWrite(lockToken);
+            flow.Done.Writer.TryWrite(lockToken);
         }
     }
 
     /// <summary>The connection is over: what was acknowledged is still settled.</summary>
     public async ValueTask CompleteAsync(CancellationToken deadline)
     {
-        _done.Writer.TryComplete();
+        _flow?.Done.Writer.TryComplete();
         await (_settling ?? Task.CompletedTask).WaitAsync(deadline);
     }
 
     // In the actor's turn: must return at once and call nobody back.
     private void Deliver(CommandDelivery delivery)
     {
-        if (_route is not { } route)
+        if (_route is not { } route || _flow is not { } flow)
         {
             return; // Unsubscribed a moment ago: the lock goes back with the subscription.
         }
@@ -71,21 +70,21 @@ internal sealed class MqttCommands(DeviceSession session, MqttSubscriptions subs
         {
             writer.Publish(topic, delivery.Message.Body);
             writer.Flush();
-            _done.Writer.TryWrite(delivery.LockToken);
+            flow.Done.Writer.TryWrite(delivery.LockToken);
             return;
         }
 
-        var packetId = NextPacketId();
-        _inFlight[packetId] = delivery.LockToken;
+        var packetId = NextPacketId(flow);
+        flow.InFlight[packetId] = delivery.LockToken;
         writer.Publish(topic, delivery.Message.Body, packetId, delivery.IsRedelivery);
         writer.Flush();
     }
 
-    private async Task SettleAsync()
+    private async Task SettleAsync(Flow flow)
     {
         try
         {
-            await foreach (var lockToken in _done.Reader.ReadAllAsync(CancellationToken.None))
+            await foreach (var lockToken in flow.Done.Reader.ReadAllAsync(CancellationToken.None))
             {
                 // A lost lock is no fault of the client: the command was purged, or its device deleted.
                 await session.SettleCommandAsync(lockToken, Settlement.Complete);
@@ -103,7 +102,7 @@ internal sealed class MqttCommands(DeviceSession session, MqttSubscriptions subs
     // On MQTT a lock lasts as long as the connection (spec/device-mqtt.md 6 rule 8).
     private ValueTask GrantAsync() => session.GrantCommandsAsync(new CommandGrant(_settled + Window, LockDuration: null));
 
-    private ushort NextPacketId()
+    private ushort NextPacketId(Flow flow)
     {
         // At most 50 of 65,535 are in flight: the next free one is never far.
         ushort packetId;
@@ -111,7 +110,7 @@ internal sealed class MqttCommands(DeviceSession session, MqttSubscriptions subs
         {
             packetId = (ushort)((_lastPacketId++ % ushort.MaxValue) + 1);
         }
-        while (_inFlight.ContainsKey(packetId));
+        while (flow.InFlight.ContainsKey(packetId));
         return packetId;
     }
 
@@ -121,6 +120,15 @@ internal sealed class MqttCommands(DeviceSession session, MqttSubscriptions subs
         return commands.Count is 0
             ? null
             : new Route(MqttTopics.DeviceBoundPrefix(session.Id, commands[0].Filter), commands.Max(subscription => subscription.Qos));
+    }
+
+    /// <summary>What is on its way to the client, and what the client has taken.</summary>
+    private sealed class Flow
+    {
+        public ConcurrentDictionary<ushort, Guid> InFlight { get; } = new();
+
+        // Bounded by the window: no more is delivered than has been granted.
+        public Channel<Guid> Done { get; } = Channel.CreateUnbounded<Guid>(new UnboundedChannelOptions { SingleReader = true });
     }
 
     /// <summary>Where commands go: the client's own spelling of its id, and the QoS granted.</summary>
