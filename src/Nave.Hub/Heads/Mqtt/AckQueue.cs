@@ -126,7 +126,7 @@ internal sealed class AckQueue(MqttWriter writer, MqttChannel channel, MqttSigna
     {
         if (Interlocked.Exchange(ref _isQueued, 1) is 0)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+            AckWorkers.Queue(this);
         }
     }
 
