@@ -169,7 +169,7 @@ internal static class PskCommand
             var problems = new List<string>();
             var added = 0;
             var number = 0;
-            await foreach (var line in LinesOf(name, stopping))
+            await foreach (var line in LinesOfAsync(name, stopping))
             {
                 number++;
                 if (line.Length == 0 || line[0] is '#')
@@ -223,7 +223,7 @@ internal static class PskCommand
         return command;
     }
 
-    private static async IAsyncEnumerable<string> LinesOf(string file, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken stopping)
+    private static async IAsyncEnumerable<string> LinesOfAsync(string file, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken stopping)
     {
         using var reader = file is "-" ? Console.In : OpenFile(file);
         while (await reader.ReadLineAsync(stopping) is { } line)

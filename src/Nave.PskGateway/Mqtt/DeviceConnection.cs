@@ -350,7 +350,7 @@ internal sealed class DeviceConnection : IHubDeviceEvents
         switch (frame.Type)
         {
             case PacketType.Publish:
-                return HandlePublish(PublishPacket.Read(frame, MqttVersion.V311));
+                return HandlePublishAsync(PublishPacket.Read(frame, MqttVersion.V311));
             case PacketType.PubAck:
                 if (_commands.TryRemove(AckPacket.Read(frame, MqttVersion.V311).PacketId, out var token))
                 {
@@ -373,7 +373,7 @@ internal sealed class DeviceConnection : IHubDeviceEvents
         }
     }
 
-    private ValueTask<DeviceEnding?> HandlePublish(in PublishPacket publish)
+    private ValueTask<DeviceEnding?> HandlePublishAsync(in PublishPacket publish)
     {
         if (publish.Qos is 2)
         {

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using Nave.Mqtt;
 using Nave.Protocol.Identities;
-using Nave.Protocol.Messages;
 
 namespace Nave.PskGateway.Mqtt;
 

@@ -205,7 +205,7 @@ internal sealed class TlsSocket(Socket socket, TlsCrypto crypto, PskPeerContext 
             : new HandshakeResult(null, peer.HasFailed ? "wrong key or unknown identity" : "the handshake was not completed", peer.Identity, null, peer.Alert) { HasFailedProof = peer.HasFailed };
     }
 
-    private string? ProblemOf(ClientHello hello) =>
+    private static string? ProblemOf(ClientHello hello) =>
         hello.HasTls13Psk ? null
         : hello.Suites.Any(PskSuites.IsTls12Psk) ? null
         : hello.Offers.Count > 0 ? "a PSK without an ephemeral key exchange (psk_ke) was offered"

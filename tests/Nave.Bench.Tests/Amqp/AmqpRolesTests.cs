@@ -4,7 +4,6 @@ using Nave.Bench.Figures;
 using Nave.Bench.Reading;
 using Nave.Bench.Scenarios;
 using Nave.Bench.Servers;
-using Xunit;
 
 namespace Nave.Bench.Tests.Amqp;
 

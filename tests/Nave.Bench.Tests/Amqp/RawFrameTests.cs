@@ -1,5 +1,4 @@
 using Nave.Bench.Amqp;
-using Xunit;
 
 namespace Nave.Bench.Tests.Amqp;
 

@@ -1,6 +1,5 @@
 using Nave.Bench.Figures;
 using Nave.Bench.Scenarios;
-using Xunit;
 
 namespace Nave.Bench.Tests.Figures;
 

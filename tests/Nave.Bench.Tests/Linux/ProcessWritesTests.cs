@@ -1,5 +1,4 @@
 using Nave.Bench.Linux;
-using Xunit;
 
 namespace Nave.Bench.Tests.Linux;
 

@@ -1,5 +1,4 @@
 using Nave.Bench.LogEngines;
-using Xunit;
 
 namespace Nave.Bench.Tests.LogEngines;
 

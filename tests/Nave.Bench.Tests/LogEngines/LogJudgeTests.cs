@@ -1,6 +1,5 @@
 using Nave.Bench.Figures;
 using Nave.Bench.LogEngines;
-using Xunit;
 
 namespace Nave.Bench.Tests.LogEngines;
 

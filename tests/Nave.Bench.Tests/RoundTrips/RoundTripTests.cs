@@ -1,6 +1,5 @@
 using Nave.Bench.RoundTrips;
 using Nave.Bench.Scenarios;
-using Xunit;
 
 namespace Nave.Bench.Tests.RoundTrips;
 

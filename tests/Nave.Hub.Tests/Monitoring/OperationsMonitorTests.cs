@@ -144,7 +144,10 @@ public sealed class OperationsMonitorTests
 
     private static AccessGrant Grant() => new()
     {
-        Kind = CredentialKind.DeviceKey, Identity = new IdentityId(DeviceId.Parse("dev")), Rights = AccessRights.DeviceConnect, ProofDigest = "",
+        Kind = CredentialKind.DeviceKey,
+        Identity = new IdentityId(DeviceId.Parse("dev")),
+        Rights = AccessRights.DeviceConnect,
+        ProofDigest = "",
     };
 
     private static OperationsMonitor Create(IEventLog log, OperationsOptions options) => new(

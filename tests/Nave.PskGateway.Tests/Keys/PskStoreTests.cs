@@ -49,12 +49,12 @@ public sealed class PskStoreTests : IDisposable
             await PskDesk.AddAsync(store, "thief", PskDevice.OtherKey);
         }
 
-        using (var database = new SqliteConnection($"Data Source={Path.Combine(_folder.Path, "psk.db")};Pooling=False"))
+        await using (var database = new SqliteConnection($"Data Source={Path.Combine(_folder.Path, "psk.db")};Pooling=False"))
         {
-            database.Open();
-            using var command = database.CreateCommand();
+            await database.OpenAsync(TestContext.Current.CancellationToken);
+            await using var command = database.CreateCommand();
             command.CommandText = "UPDATE psk_keys SET sealed = (SELECT sealed FROM psk_keys WHERE identity = 'thief') WHERE identity = 'dev'";
-            Assert.Equal(1, command.ExecuteNonQuery());
+            Assert.Equal(1, await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken));
         }
 
         await using var opened = await PskDesk.OpenStoreAsync(_folder.Path, _time);

@@ -35,8 +35,8 @@ public sealed class DeviceConnectionTests
     }
 
     [Theory]
-    [InlineData(SendOutcome.Rejected)]
-    [InlineData(SendOutcome.Lost)]
+    [InlineData((int)SendOutcome.Rejected)]
+    [InlineData((int)SendOutcome.Lost)]
     public async Task A_message_that_the_hub_does_not_take_is_never_acknowledged(int outcome)
     {
         await using var desk = await PskDesk.StartAsync();
@@ -76,9 +76,9 @@ public sealed class DeviceConnectionTests
 
     [Theory]
     [Conformance("tls-psk", 8)]
-    [InlineData(HubRefusal.NotAllowed, 5)]
-    [InlineData(HubRefusal.Unreachable, 3)]
-    [InlineData(HubRefusal.Throttled, 3)]
+    [InlineData((int)HubRefusal.NotAllowed, 5)]
+    [InlineData((int)HubRefusal.Unreachable, 3)]
+    [InlineData((int)HubRefusal.Throttled, 3)]
     public async Task What_the_hub_says_of_the_device_is_what_CONNACK_says(int refusal, int code)
     {
         await using var desk = await PskDesk.StartAsync();
