@@ -11,7 +11,7 @@ namespace Nave.Hub.Monitoring;
 /// <summary>
 /// Operations monitoring: events in the service's schema, in a stream of their own (spec/messaging-semantics.md 6). Never
 /// in anybody's way: who tells puts a record into a bounded queue and goes on; it is written, and waited for, elsewhere.
-/// What strangers and devices can cause has a bucket for each category. What finds either full is dropped and counted. Not
+/// What is refused has a bucket for each category, and strangers one apart. What finds either full is dropped and counted. Not
 /// durable when told, as in the service. Any thread may call.
 /// </summary>
 internal sealed partial class OperationsMonitor(
@@ -20,8 +20,7 @@ internal sealed partial class OperationsMonitor(
     /// <summary>Events that wait to be written.</summary>
     public const int QueueLength = 10_000;
 
-    // What strangers, and devices that have gone wild, may write into the log: 50 events a second of some hundred bytes,
-    // a gigabyte a day at the most.
+    // What each bucket lets into the log: 50 events a second of some hundred bytes, a gigabyte a day at the most.
     private const double RefusalsPerSecond = 50;
     private const double RefusalsAtOnce = 1_000;
 
@@ -33,6 +32,9 @@ internal sealed partial class OperationsMonitor(
 
     private readonly Bucket _connections = new(time);
     private readonly Bucket _telemetry = new(time);
+    private readonly Bucket _commands = new(time);
+    private readonly Bucket _identities = new(time);
+    private readonly Bucket _strangers = new(time);
     private long _dropped;
 
     /// <summary>Events dropped since the start, for metrics.</summary>
@@ -47,7 +49,7 @@ internal sealed partial class OperationsMonitor(
             return;
         }
 
-        if ((what.Fault is not null && !MaySpend(what.Category)) || !_queue.Writer.TryWrite((what, time.GetUtcNow())))
+        if ((what.Fault is not null && !MaySpend(what)) || !_queue.Writer.TryWrite((what, time.GetUtcNow())))
         {
             Interlocked.Increment(ref _dropped);
         }
@@ -94,13 +96,14 @@ internal sealed partial class OperationsMonitor(
         return log.TryAppend(new LogPartition(streams.Operations.Id, 0), record, waiter: null, out _);
     }
 
-    // Back ends are trusted with the rest: they pay with a request for each.
-    private bool MaySpend(OperationsCategory category) => category switch
+    // Whoever asks for identities without a policy may hide no refusal of a back end.
+    private bool MaySpend(OperationsEvent what) => (what.Category switch
     {
-        OperationsCategory.Connections => _connections.TrySpend(),
-        OperationsCategory.DeviceTelemetry => _telemetry.TrySpend(),
-        _ => true,
-    };
+        OperationsCategory.Connections => _connections,
+        OperationsCategory.DeviceTelemetry => _telemetry,
+        OperationsCategory.C2DCommands => _commands,
+        _ => what.Policy is null ? _strangers : _identities,
+    }).TrySpend();
 
     private sealed class Bucket(TimeProvider time)
     {

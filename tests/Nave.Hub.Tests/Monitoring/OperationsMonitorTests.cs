@@ -5,6 +5,8 @@ using Nave.EventLog;
 using Nave.Hub.Access;
 using Nave.Hub.Commands;
 using Nave.Hub.Devices;
+using Nave.Hub.Heads.Http;
+using Nave.Hub.Hosting;
 using Nave.Hub.Monitoring;
 using Nave.Hub.Telemetry;
 using Nave.Hub.Tests.Heads.Mqtt;
@@ -36,13 +38,13 @@ public sealed class OperationsMonitorTests
     {
         await using var hub = await MqttHub.CreateAsync();
         var log = new StalledLog();
-        using var monitor = Create(log, new OperationsOptions());
+        using var monitor = Create(log, new OperationsOptions { Commands = OperationsLevel.Information });
         await monitor.StartAsync(Stopping);
         monitor.Tell(Command());
         await log.Asked.WaitAsync(Stopping); // It holds the first event, for which there is no room.
         for (var i = 0; i < OperationsMonitor.QueueLength; i++)
         {
-            monitor.Tell(Command());
+            monitor.Tell(Command() with { Fault = null }); // What succeeds has no bucket.
         }
 
         Assert.Equal(0, monitor.Dropped);
@@ -88,6 +90,40 @@ public sealed class OperationsMonitorTests
         monitor.Tell(Command());
         Assert.Equal(4_000, monitor.Dropped);
         await monitor.StopAsync(Stopping);
+    }
+
+    [Fact]
+    public async Task Every_category_is_bounded_and_strangers_take_nothing_from_back_ends()
+    {
+        var log = new StalledLog();
+        using var monitor = Create(log, new OperationsOptions { Commands = OperationsLevel.Error });
+        var identity = new OperationsEvent(OperationsCategory.DeviceIdentityOperations, "get", "dev") { Fault = TooLarge };
+        OperationsEvent[] kinds = [identity, identity with { Policy = "service" }, Command()];
+
+        // Each has a thousand to itself, whatever the ones before it have spent.
+        for (var kind = 0; kind < kinds.Length; kind++)
+        {
+            for (var i = 0; i < 1_001; i++)
+            {
+                monitor.Tell(kinds[kind]);
+            }
+
+            Assert.Equal(kind + 1, monitor.Dropped);
+        }
+
+        await monitor.StopAsync(Stopping);
+    }
+
+    [Theory]
+    [InlineData("dev", "dev")]
+    [InlineData("no id", null)]
+    [InlineData(null, null)]
+    public void A_request_names_a_device_only_where_its_route_holds_an_id(string? route, string? expected)
+    {
+        var told = OperationsFeeds.EventOf(Answered(route))!;
+
+        Assert.Equal(("get", expected, 401), (told.Operation, told.Device, told.Fault!.Value.Status));
+        Assert.Null(OperationsFeeds.EventOf(Answered(new string('x', 8_000)))!.Device);
     }
 
     [Theory]
@@ -139,6 +175,9 @@ public sealed class OperationsMonitorTests
         var least = JsonNode.Parse(new OperationsEvent(OperationsCategory.Connections, "deviceConnect", null).Write(DateTimeOffset.UnixEpoch))!.AsObject();
         Assert.Equal(["category", "deviceId", "level", "operationName", "time"], least.Select(member => member.Key).Order());
     }
+
+    private static ServiceAnswered Answered(string? route) =>
+        new("GET", "/devices/{id}", route, false, null, null, HubFailures.Unauthorized, TimeSpan.Zero);
 
     private static OperationsEvent Command() => new(OperationsCategory.C2DCommands, "ingress", "dev") { Fault = TooLarge };
 

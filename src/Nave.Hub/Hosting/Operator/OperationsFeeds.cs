@@ -127,16 +127,29 @@ internal sealed class OperationsFeeds
 
     private void OnAnswered(ServiceAnswered answered)
     {
-        if (IdentityOperation.Of(answered.Verb, answered.Pattern, answered.IsConditional) is { } operation)
+        if (EventOf(answered) is { } what)
         {
-            _operations.Tell(new OperationsEvent(OperationsCategory.DeviceIdentityOperations, operation, answered.Device)
-            {
-                Fault = answered.Failure is { } failure ? OperationsFault.Of(failure) : null,
-                Took = answered.Took,
-                UserAgent = answered.UserAgent is { Length: > MaxUserAgent } name ? name[..MaxUserAgent] : answered.UserAgent,
-                Policy = answered.Policy,
-            });
+            _operations.Tell(what);
         }
+    }
+
+    /// <summary>A request as an event; null where it is no identity operation.</summary>
+    internal static OperationsEvent? EventOf(ServiceAnswered answered)
+    {
+        if (IdentityOperation.Of(answered.Verb, answered.Pattern, answered.IsConditional) is not { } operation)
+        {
+            return null;
+        }
+
+        // The text of a route is whatever a stranger wrote, as long as a request line may be.
+        var device = DeviceId.TryParse(answered.Device, out var named) ? named.Value : null;
+        return new OperationsEvent(OperationsCategory.DeviceIdentityOperations, operation, device)
+        {
+            Fault = answered.Failure is { } failure ? OperationsFault.Of(failure) : null,
+            Took = answered.Took,
+            UserAgent = answered.UserAgent is { Length: > MaxUserAgent } name ? name[..MaxUserAgent] : answered.UserAgent,
+            Policy = answered.Policy,
+        };
     }
 
     private void OnThrottled(Metered operation, IdentityId? id, HubFailure failure)
