@@ -27,6 +27,9 @@ internal sealed class MethodCaller(
     // Node's own deadline is the sum of both timeouts exactly: ours must be told before it (spec/service-rest.md 7).
     private static readonly TimeSpan AnswerMargin = TimeSpan.FromMilliseconds(500);
 
+    // spec/messaging-semantics.md 3.2; the day's blocks may be smaller, the meter of the rate is not.
+    private const int ThrottleBlockBytes = 4096;
+
     /// <summary>Calls a method; the device's answer, or why there is none.</summary>
     public async ValueTask<Outcome<DirectMethodResponse>> InvokeAsync(IdentityId id, DirectMethodRequest request, CancellationToken stopping)
     {
@@ -51,8 +54,8 @@ internal sealed class MethodCaller(
             return id.IsModule ? HubFailures.ModuleNotFound : HubFailures.DeviceNotFound;
         }
 
-        // 3. Its turn: limited by blocks of 4 KB (spec/messaging-semantics.md 3.2).
-        if (await meter.PassAsync(Metered.Methods, id, stopping, cost: meter.UnitsOf(request.Payload.Length)) is { } throttled)
+        // 3. Its turn.
+        if (await meter.PassAsync(Metered.Methods, id, stopping, cost: Math.Max(1, (request.Payload.Length + ThrottleBlockBytes - 1) / ThrottleBlockBytes)) is { } throttled)
         {
             return throttled;
         }

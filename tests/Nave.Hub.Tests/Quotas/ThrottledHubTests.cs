@@ -195,6 +195,42 @@ public sealed class ThrottledHubTests
     }
 
     [Fact]
+    public async Task Twins_changed_in_bulk_are_limited_and_paid_for_like_others()
+    {
+        await using var hub = await StartAsync("Quota:TwinUpdates=2/min", "Quota:MaxDelay=0s", "Quota:DailyMessages=1000", "Quota:BlockBytes=100");
+        await hub.CreateAsync("a");
+        await hub.CreateAsync("b");
+        await hub.CreateAsync("c");
+        using var owner = new HttpDevice(hub, hub.PolicyToken("iothubowner"));
+        var items = new[] { "a", "b", "c" }.Select(id => $$"""{"id":"{{id}}","importMode":"updateTwin","tags":{"t":"{{new string('x', 150)}}"} }""");
+
+        var answer = await owner.SendToAsync(HttpMethod.Post, "devices", Json($"[{string.Join(',', items)}]"));
+
+        var errors = JsonNode.Parse(await answer.Content.ReadAsStringAsync(Stopping))!["errors"]!.AsArray();
+        Assert.Equal(("c", 429_001), ((string)Assert.Single(errors)!["deviceId"]!, (int)errors[0]!["errorCode"]!));
+        Assert.Equal(2 * 2, Used(hub, Metered.TwinUpdates));
+    }
+
+    [Fact]
+    public async Task The_rate_of_methods_is_counted_in_blocks_of_4_KB_whatever_the_days_blocks_are()
+    {
+        await using var hub = await StartAsync("Quota:Methods=2/min", "Quota:MaxDelay=0s", "Quota:DailyMessages=1000", "Quota:BlockBytes=512");
+        await hub.CreateAsync("dev");
+        using var owner = new HttpDevice(hub, hub.PolicyToken("iothubowner"));
+
+        await InvokeAsync();
+        await InvokeAsync();
+
+        // Nobody takes them, each has had its turn, and the day is charged by its own blocks.
+        var limit = hub.Get<HubMeter>().LimitOf(Metered.Methods)!.Read();
+        Assert.Equal((2L, 0L), (limit.Passed, limit.Refused));
+        Assert.Equal(2 * 6, Used(hub, Metered.Methods));
+
+        Task InvokeAsync() => owner.SendToAsync(
+            HttpMethod.Post, "twins/dev/methods", Json($$"""{"methodName":"m","payload":"{{new string('x', 3_000)}}"}"""));
+    }
+
+    [Fact]
     public async Task Each_rate_refuses_its_own_routes_and_no_others()
     {
         (Metered Operation, HttpMethod Verb, string Path, string? Body)[] routes =

@@ -8,7 +8,7 @@ using Nave.Protocol.Errors;
 namespace Nave.Hub.Heads.Http;
 
 /// <summary>Many identities in one request (spec/service-rest.md 4.4), and how many there are (4.5).</summary>
-internal sealed class BulkEndpoints(DeviceRegistry registry, Presence presence, IDeviceDirectory directory)
+internal sealed class BulkEndpoints(DeviceRegistry registry, Presence presence, IDeviceDirectory directory, HubMeter meter)
 {
     // A hundred devices with twins of 40 KB.
     private const int MaxBodyBytes = 4 * 1024 * 1024;
@@ -54,7 +54,7 @@ internal sealed class BulkEndpoints(DeviceRegistry registry, Presence presence, 
         }
 
         var applied = await registry.ApplyAsync(changes, call.Stopping);
-        errors.AddRange(applied.Errors.Concat(await ChangeTwinsAsync(applied.Twins))
+        errors.AddRange(applied.Errors.Concat(await ChangeTwinsAsync(applied.Twins, call.Stopping))
             .Select(error => Describe(error.Id.Device.Value, error.Id.Module?.Value, error.Failure)));
 
         // Some applied: 200, so that clients which look into bodies of 200 only see the errors. Tests read the body.
@@ -66,12 +66,27 @@ internal sealed class BulkEndpoints(DeviceRegistry registry, Presence presence, 
             isAnyApplied ? StatusCodes.Status200OK : StatusCodes.Status400BadRequest);
     }
 
-    // Side by side: they share a commit.
-    private async Task<IEnumerable<BulkError>> ChangeTwinsAsync(IReadOnlyList<BulkTwin> changes)
+    // Side by side: they share a commit. Each is a twin update like any other.
+    private async Task<IEnumerable<BulkError>> ChangeTwinsAsync(IReadOnlyList<BulkTwin> changes, CancellationToken stopping)
     {
-        var outcomes = await Task.WhenAll(changes.Select(async change =>
-            (change.Id, (await directory.Of(change.Id).ChangeTwinAsync(change.Update, change.Condition)).Failure)));
+        var outcomes = await Task.WhenAll(changes.Select(async change => (change.Id, Failure: await ChangeTwinAsync(change, stopping))));
         return from outcome in outcomes where outcome.Failure is not null select new BulkError(outcome.Id, outcome.Failure);
+    }
+
+    private async Task<HubFailure?> ChangeTwinAsync(BulkTwin change, CancellationToken stopping)
+    {
+        if (await meter.PassAsync(Metered.TwinUpdates, change.Id, stopping) is { } throttled)
+        {
+            return throttled;
+        }
+
+        var failure = (await directory.Of(change.Id).ChangeTwinAsync(change.Update, change.Condition)).Failure;
+        if (failure is null)
+        {
+            meter.Charge(Metered.TwinUpdates, change.Update.Bytes);
+        }
+
+        return failure;
     }
 
     private async ValueTask<ServiceAnswer> CountDevicesAsync(ServiceCall call)
