@@ -25,12 +25,26 @@ class Element {
 }
 const elements = new Map();
 globalThis.location = { href: `${root}dashboard/` };
-globalThis.sessionStorage = { getItem: () => null, setItem: () => {} };
+const stored = new Map([['nave-operator', 'stale']]);
+globalThis.sessionStorage = {
+  getItem: (key) => stored.get(key) ?? null, setItem: (key, value) => stored.set(key, value), removeItem: (key) => stored.delete(key),
+};
 globalThis.document = {
   getElementById: (id) => elements.get(id) ?? elements.set(id, new Element()).get(id),
   createElement: () => new Element(),
 };
 const shown = (id) => elements.get(id);
+// What the script starts, and a hub that is away for a while.
+const ticks = [];
+let streams = 0;
+let isAway = false;
+const { fetch: realFetch, setInterval: realInterval } = globalThis;
+globalThis.setInterval = (tick, after, ...rest) => (after === 10_000 ? ticks.push(tick) : realInterval(tick, after, ...rest));
+globalThis.fetch = (url, ...rest) => {
+  if (isAway) return Promise.reject(new Error('away'));
+  if (`${url}`.endsWith('heartbeats/stream')) streams++;
+  return realFetch(url, ...rest);
+};
 const api = async (path) => (await fetch(root + path, { headers: { authorization } })).json();
 
 await check(22, async () => {
@@ -54,6 +68,8 @@ await check(22, async () => {
     shown('enter').submit({ preventDefault() {} });
   };
   shown('figures').hidden = true;
+  while (stored.size > 0) await sleep(20); // What this tab remembered is not the token of this hub.
+  shown('problem').textContent = '';
   await enter('wrong');
   while (shown('problem').textContent === '') await sleep(20);
   assert.ok(shown('figures').hidden);
@@ -62,6 +78,21 @@ await check(22, async () => {
   await registry.create({ deviceId: 'quiet' });
   await enter(process.env.NAVE_OPERATOR_TOKEN);
   while (shown('figures').hidden) await sleep(20);
+  assert.deepEqual([...stored.values()], [process.env.NAVE_OPERATOR_TOKEN]);
+
+  // Entered again, it is shown again, by what runs already.
+  shown('enter').hidden = false;
+  await enter(process.env.NAVE_OPERATOR_TOKEN);
+  while (!shown('enter').hidden) await sleep(20);
+  assert.deepEqual([ticks.length, streams], [1, 1]);
+
+  // A hub that is away is a problem for as long as it is away.
+  isAway = true;
+  ticks[0]();
+  while (shown('problem').textContent === '') await sleep(20);
+  isAway = false;
+  ticks[0]();
+  while (shown('problem').textContent !== '' || !shown('enter').hidden) await sleep(20);
   const summary = await api('heartbeats/summary');
   assert.equal(shown('devices').textContent, `${summary.devices}`);
   assert.equal(summary.devices, 2);

@@ -5,16 +5,18 @@ const most = 50;
 const byId = (id) => document.getElementById(id);
 let token = sessionStorage.getItem('nave-operator') ?? '';
 let pending = false;
+let running = false;
 
-function ask(path) {
-  return fetch(new URL(path, api), { headers: { authorization: `Bearer ${token}` }, cache: 'no-store' });
+async function ask(path) {
+  const shown = token;
+  const answer = await fetch(new URL(path, api), { headers: { authorization: `Bearer ${shown}` }, cache: 'no-store' });
+  if (answer.ok) return answer;
+  if (answer.status !== 401) throw new Error(`${path} answered ${answer.status}.`);
+  if (sessionStorage.getItem('nave-operator') === shown) sessionStorage.removeItem('nave-operator');
+  throw new Error('The token is not that of this hub.');
 }
 
-async function get(path) {
-  const answer = await ask(path);
-  if (!answer.ok) throw new Error(answer.status === 401 ? 'The token is not that of this hub.' : `${path} answered ${answer.status}.`);
-  return answer.json();
-}
+const get = async (path) => (await ask(path)).json();
 
 function row(cells) {
   const line = document.createElement('tr');
@@ -64,8 +66,13 @@ function refreshSoon() {
   pending = true;
   setTimeout(() => {
     pending = false;
-    refresh().catch(complain);
+    refresh().then(fine, complain);
   }, 1000);
+}
+
+function fine() {
+  byId('problem').textContent = '';
+  byId('enter').hidden = true;
 }
 
 function complain(error) {
@@ -76,7 +83,6 @@ function complain(error) {
 // Server-sent events with a header, which EventSource has none of.
 export async function listen() {
   const answer = await ask('heartbeats/stream');
-  if (!answer.ok) throw new Error(`The stream answered ${answer.status}.`);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '';
   for (;;) {
@@ -98,9 +104,10 @@ export async function listen() {
 export async function start() {
   await refresh();
   sessionStorage.setItem('nave-operator', token);
-  byId('problem').textContent = '';
-  byId('enter').hidden = true;
+  fine();
   byId('figures').hidden = false;
+  if (running) return; // Another token, or the button twice: what runs takes the token that counts now.
+  running = true;
   setInterval(refreshSoon, 10_000);
   for (;;) {
     await listen().catch(complain); // The hub may be away: again, until the page is closed.
