@@ -56,6 +56,23 @@ internal sealed class SpendTable(double limit, double perSecond, TimeProvider ti
         }
     }
 
+    /// <summary>Spends all or nothing. More than the limit is spent where nothing has been yet, and is owed.</summary>
+    public bool TrySpend(UInt128 key, double amount)
+    {
+        var set = SetOf(key);
+        lock (_locks[set % _locks.Length])
+        {
+            ref var slot = ref Take(set, key);
+            if (Refill(ref slot) is var spent && spent > 0 && spent + amount > limit)
+            {
+                return false;
+            }
+
+            slot.Spent += amount;
+            return true;
+        }
+    }
+
     /// <summary>Spends as many of what is wanted as there are.</summary>
     public int SpendUpTo(UInt128 key, int wanted)
     {
@@ -63,7 +80,7 @@ internal sealed class SpendTable(double limit, double perSecond, TimeProvider ti
         lock (_locks[set % _locks.Length])
         {
             ref var slot = ref Take(set, key);
-            var granted = (int)Math.Min(wanted, Math.Floor(limit - Refill(ref slot) + 1e-6));
+            var granted = (int)Math.Clamp(Math.Floor(limit - Refill(ref slot) + 1e-6), 0, wanted);
             slot.Spent += granted;
             return granted;
         }

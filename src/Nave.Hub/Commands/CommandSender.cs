@@ -18,9 +18,13 @@ internal sealed class CommandSender(
     public event Action<IdentityId, CloudToDeviceMessage, HubFailure>? HasRefused;
 
     /// <summary>Queues a command for a device or module; durable when completed with null.</summary>
-    public async ValueTask<HubFailure?> SendAsync(IdentityId id, CloudToDeviceMessage message, CancellationToken stopping)
+    /// <param name="id">To whom.</param>
+    /// <param name="message">What.</param>
+    /// <param name="stopping">The sender waits no longer.</param>
+    /// <param name="waited">How long it has waited behind others of its sender.</param>
+    public async ValueTask<HubFailure?> SendAsync(IdentityId id, CloudToDeviceMessage message, CancellationToken stopping, TimeSpan waited = default)
     {
-        var failure = await TrySendAsync(id, message, stopping);
+        var failure = await TrySendAsync(id, message, waited, stopping);
         if (failure is not null)
         {
             HasRefused?.Invoke(id, message, failure);
@@ -29,7 +33,7 @@ internal sealed class CommandSender(
         return failure;
     }
 
-    private async ValueTask<HubFailure?> TrySendAsync(IdentityId id, CloudToDeviceMessage message, CancellationToken stopping)
+    private async ValueTask<HubFailure?> TrySendAsync(IdentityId id, CloudToDeviceMessage message, TimeSpan waited, CancellationToken stopping)
     {
         if (message.Properties.MessageId is { Length: > HubLimits.MaxMessageIdLength } messageId)
         {
@@ -49,7 +53,7 @@ internal sealed class CommandSender(
             return id.IsModule ? HubFailures.ModuleNotFound : HubFailures.DeviceNotFound;
         }
 
-        if (await meter.PassAsync(Metered.CommandSends, id, stopping) is { } throttled)
+        if (await meter.PassAsync(Metered.CommandSends, id, stopping, waited: waited) is { } throttled)
         {
             return throttled;
         }

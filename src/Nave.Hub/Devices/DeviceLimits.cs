@@ -62,9 +62,8 @@ internal sealed class DeviceLimits(AccessOptions options, TimeProvider time)
     public HubFailure? TrySend(IdentityId id, int count)
     {
         // More than the limit at once pass where nothing has been spent.
-        if (_messages is null || _messages.Spent(KeyOf(id)) is var spent && (spent <= 0 || spent + count <= options.MaxMessagesPerDevice))
+        if (_messages is null || _messages.TrySpend(KeyOf(id), count))
         {
-            _messages?.Spend(KeyOf(id), count);
             return null;
         }
 

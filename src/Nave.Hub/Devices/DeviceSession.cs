@@ -37,6 +37,11 @@ internal sealed class DeviceSession : ILiveAccess
     private readonly HubMeter _hubMeter;
     private readonly SendMeter? _meter;
     private DeviceAllowance _allowance;
+
+    // The message that was told to wait, by its properties: a head keeps them over its retries.
+    private TelemetryProperties? _waiting;
+    private bool _waitingIsStored;
+    private bool _waitingIsAllowed;
     private volatile TelemetrySender _sender;
     private SessionMethods? _methods;
     private AccessWatch? _watch;
@@ -99,15 +104,10 @@ internal sealed class DeviceSession : ILiveAccess
     public TelemetryResult TrySendTelemetry(TelemetryProperties properties, in ReadOnlySequence<byte> body, ICommitWaiter? waiter)
     {
         _presence?.Heard();
-        var isStored = true;
-        if (properties.Heartbeat is not { } signal)
-        {
-            _life.Heard(HeardBits.Telemetry); // A message that is refused proves life, too.
-        }
-        else
-        {
-            isStored = !_heartbeats.Take(Id, _life, signal, body.IsEmpty);
-        }
+
+        // One that waited is counted once, however often it is tried.
+        var isRetry = _waiting is not null && ReferenceEquals(_waiting, properties);
+        var isStored = isRetry ? _waitingIsStored : Hear(properties, body.IsEmpty);
 
         if (isStored && _faults.IsOn && TryInject(properties, body) is { } injected)
         {
@@ -115,16 +115,38 @@ internal sealed class DeviceSession : ILiveAccess
         }
 
         // The device's own limit costs a decrement; the hub's, where none is configured, this comparison with null.
-        var result = !_allowance.TryTake() ? Waiting
+        var isAllowed = (isRetry && _waitingIsAllowed) || _allowance.TryTake();
+        var result = !isAllowed ? Waiting
             : _meter is not null ? TrySendMetered(_meter, properties, body, waiter, isStored)
             : isStored ? _telemetry.TryAppend(_sender, properties, body, waiter)
             : Unstored;
+        if (result.Outcome is AppendOutcome.Full)
+        {
+            (_waiting, _waitingIsStored, _waitingIsAllowed) = (properties, isStored, isAllowed);
+        }
+        else if (_waiting is not null)
+        {
+            _waiting = null;
+        }
+
         if (result.Failure is { } failure)
         {
             RefusedTelemetry(failure, body.Length + properties.CountedBytes);
         }
 
         return result;
+    }
+
+    // False where the heartbeat monitor has taken it and that is all.
+    private bool Hear(TelemetryProperties properties, bool isEmpty)
+    {
+        if (properties.Heartbeat is { } signal)
+        {
+            return !_heartbeats.Take(Id, _life, signal, isEmpty);
+        }
+
+        _life.Heard(HeardBits.Telemetry); // A message that is refused proves life, too.
+        return true;
     }
 
     /// <summary>A message of the device was refused, for the operator's eyes; heads tell of those that never got to be one.</summary>
@@ -223,6 +245,9 @@ internal sealed class DeviceSession : ILiveAccess
     /// <summary>The device shows that it lives, without a message: a ping.</summary>
     public void Pinged() => _life.Heard(HeardBits.Other);
 
+    /// <summary>Whether the last message was not taken for what this device has sent: others are not held up by it.</summary>
+    public bool IsHeldBack => _allowance.IsUsedUp || _meter is { IsWaiting: true };
+
     /// <summary>Completes when a message that met a full batch may be tried again.</summary>
     public ValueTask WaitForRoomAsync(CancellationToken stopping) =>
         _faults.IsOn && _faults.FindRefusal(Id) is not null ? _faults.WaitForEndAsync(Id, stopping)
@@ -282,7 +307,7 @@ internal sealed class DeviceSession : ILiveAccess
     /// were before it (spec/sdk-gotchas.md, checklist row 5).
     /// </param>
     public ValueTask<HubFailure?> PassAsync(Metered operation, CancellationToken stopping, TimeSpan waited = default) =>
-        _hubMeter.PassAsync(operation, Id, stopping, waited: waited);
+        _hubMeter.PassAsync(operation, Id, stopping, waited: waited, keepsTurn: HoldsPlace); // A connection's requests are done to their end.
 
     /// <summary>Merges a patch into the reported properties; durable when completed without a failure.</summary>
     /// <param name="patch">As the device sent it, at most <see cref="HubLimits.MaxTwinPatchBytes"/>.</param>

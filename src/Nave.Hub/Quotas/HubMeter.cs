@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
 
@@ -9,10 +10,16 @@ namespace Nave.Hub.Quotas;
 /// </summary>
 internal sealed class HubMeter
 {
+    // One device's requests have this part of the waiting places.
+    private const int Shares = 16;
+
     private readonly QuotaPlan _plan;
     private readonly TimeProvider _time;
     private readonly RateLimit?[] _limits;
     private readonly string _whyExhausted;
+
+    // Requests of devices that wait now: never more than the limits' backlogs.
+    private readonly ConcurrentDictionary<(Metered, IdentityId), int> _places = new();
     private long _exhaustedRefusals;
 
     public HubMeter(QuotaPlan plan, TimeProvider time)
@@ -66,13 +73,13 @@ internal sealed class HubMeter
         }
 
         var turn = limit.Take(cost, _plan.MaxDelay - waited);
-        if (turn.Failure is null)
-        {
-            return turn;
-        }
+        return turn.Failure is null ? turn : Refuse(operation, who, limit, turn);
+    }
 
+    private Turn Refuse(Metered operation, IdentityId? who, RateLimit limit, Turn turn)
+    {
         // The detail is the same each time: a flood is one entry with a count. When to come again is the peer's only.
-        var failure = turn.Failure.Saying($"{turn.Failure.Message} The limit of {operation.Words()} is {limit.Rate}.")
+        var failure = turn.Failure!.Saying($"{turn.Failure.Message} The limit of {operation.Words()} is {limit.Rate}.")
             .Because($"over the limit of {operation.Words()}: {limit.Rate} ({_plan.Name}, {operation.Option()})");
         failure = failure with { RetryAfter = turn.Wait };
         Refused?.Invoke(operation, who, failure);
@@ -80,8 +87,14 @@ internal sealed class HubMeter
     }
 
     /// <summary>Completes when it is the caller's turn, with null, or with why not.</summary>
+    /// <param name="operation">What.</param>
+    /// <param name="who">For the operator; of what a device asks for, whose share of the waiting places it takes.</param>
+    /// <param name="stopping">The caller waits no longer.</param>
+    /// <param name="cost">1, but for methods.</param>
+    /// <param name="waited">How long it has waited elsewhere.</param>
+    /// <param name="keepsTurn">The caller does its work all the same when it waits no longer.</param>
     public ValueTask<HubFailure?> PassAsync(
-        Metered operation, IdentityId? who, CancellationToken stopping, double cost = 1, TimeSpan waited = default)
+        Metered operation, IdentityId? who, CancellationToken stopping, double cost = 1, TimeSpan waited = default, bool keepsTurn = false)
     {
         if (!IsOn)
         {
@@ -91,7 +104,8 @@ internal sealed class HubMeter
         var turn = Take(operation, who, cost, waited);
         return turn.Failure is { } failure ? new(failure)
             : turn.Wait == TimeSpan.Zero ? default
-            : WaitAsync(turn.Wait, stopping);
+            : keepsTurn ? WaitAsync(turn.Wait, stopping)
+            : WaitInPlaceAsync(operation, who, _limits[(int)operation]!, cost, turn.Wait, stopping); // Only a limit has one wait.
     }
 
     /// <summary>Completes when it is the turn of work that has all day; null, or why not.</summary>
@@ -122,6 +136,44 @@ internal sealed class HubMeter
         var failure = (operation is Metered.CommandSends ? HubFailures.QuotaExceededForService : HubFailures.QuotaExceeded).Because(_whyExhausted);
         Refused?.Invoke(operation, who, failure);
         return failure;
+    }
+
+    // A request is a waiting place that its peer can have many of, and leave: the turn then is another's.
+    private async ValueTask<HubFailure?> WaitInPlaceAsync(
+        Metered operation, IdentityId? who, RateLimit limit, double cost, TimeSpan wait, CancellationToken stopping)
+    {
+        var place = who is { } id && operation is (Metered.TelemetrySends or Metered.CommandReceives) ? (operation, id) : ((Metered, IdentityId)?)null;
+        if (place is { } mine && _places.AddOrUpdate(mine, 1, static (_, count) => count + 1) > Math.Max(1, limit.Backlog / Shares))
+        {
+            Leave(mine);
+            limit.GiveBack(cost, isRefused: true);
+            return Refuse(operation, who, limit, new Turn(wait, HubFailures.Throttled)).Failure;
+        }
+
+        try
+        {
+            return await WaitAsync(wait, stopping);
+        }
+        catch (OperationCanceledException)
+        {
+            limit.GiveBack(cost);
+            throw;
+        }
+        finally
+        {
+            if (place is { } left)
+            {
+                Leave(left);
+            }
+        }
+    }
+
+    private void Leave((Metered, IdentityId) place)
+    {
+        if (_places.AddOrUpdate(place, 0, static (_, count) => count - 1) <= 0)
+        {
+            _places.TryRemove(KeyValuePair.Create(place, 0));
+        }
     }
 
     private async ValueTask<HubFailure?> WaitAsync(TimeSpan wait, CancellationToken stopping)

@@ -54,6 +54,26 @@ internal sealed class RateLimit(Rate rate, TimeSpan maxDelay, int? backlog, Time
         }
     }
 
+    /// <summary>How many may wait at once.</summary>
+    public double Backlog => _backlog;
+
+    /// <summary>A turn that nobody waits for is another's.</summary>
+    /// <param name="cost">As it was taken.</param>
+    /// <param name="isRefused">Whoever had it was not let wait.</param>
+    public void GiveBack(double cost, bool isRefused = false)
+    {
+        lock (_lock)
+        {
+            Refill();
+            _tokens = Math.Min(_burst, _tokens + cost);
+            if (isRefused)
+            {
+                _delayed--;
+                _refused++;
+            }
+        }
+    }
+
     /// <summary>How it stands.</summary>
     public RateState Read()
     {

@@ -105,6 +105,30 @@ public sealed class DeviceLimitsTests
         _time.Advance(TimeSpan.FromSeconds(2));
         Assert.Null(limits.TrySend(Device, 500));
         Assert.NotNull(limits.TrySend(Device, 1));
+
+        // It is owed whole, to requests and connections alike.
+        _time.Advance(TimeSpan.FromSeconds(45));
+        Assert.NotNull(limits.TrySend(Device, 1));
+        Assert.False(limits.AllowanceOf(Device).TryTake());
+        _time.Advance(TimeSpan.FromSeconds(4.5));
+        Assert.Null(limits.TrySend(Device, 5));
+    }
+
+    [Fact]
+    public void Requests_at_the_same_moment_share_what_there_is()
+    {
+        var limits = Limits(options => options.MaxMessagesPerDevice = 1000);
+        var sent = 0;
+
+        Parallel.For(0, 20_000, _ =>
+        {
+            if (limits.TrySend(Device, 1) is null)
+            {
+                Interlocked.Increment(ref sent);
+            }
+        });
+
+        Assert.Equal(1000, sent);
     }
 
     [Fact]

@@ -101,6 +101,60 @@ public sealed class HubMeterTests
     }
 
     [Fact]
+    public async Task Who_waits_no_longer_leaves_its_turn_to_others()
+    {
+        var meter = Meter(QuotaTier.None, options => options.Set(Metered.TelemetrySends, "1/s"));
+        meter.Take(Metered.TelemetrySends, Device);
+        for (var i = 0; i < 100; i++)
+        {
+            using var gone = CancellationTokenSource.CreateLinkedTokenSource(Stopping);
+            var waiting = meter.PassAsync(Metered.TelemetrySends, Device, gone.Token).AsTask();
+            await gone.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+        }
+
+        Assert.Equal(0, meter.LimitOf(Metered.TelemetrySends)!.Read().Refused);
+        Assert.Equal(1, meter.Take(Metered.TelemetrySends, Device).Wait.TotalSeconds, 6);
+    }
+
+    [Fact]
+    public async Task Who_does_its_work_all_the_same_keeps_its_turn()
+    {
+        var meter = Meter(QuotaTier.None, options => options.Set(Metered.TwinReads, "1/s"));
+        meter.Take(Metered.TwinReads, Device);
+        using var gone = CancellationTokenSource.CreateLinkedTokenSource(Stopping);
+        var waiting = meter.PassAsync(Metered.TwinReads, Device, gone.Token, keepsTurn: true).AsTask();
+        await gone.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+
+        Assert.Equal(2, meter.Take(Metered.TwinReads, Device).Wait.TotalSeconds, 6);
+    }
+
+    [Fact]
+    public async Task One_devices_requests_have_a_share_of_the_waiting_places()
+    {
+        var meter = Meter(QuotaTier.None, options => options.Set(Metered.TelemetrySends, "32/s"), TimeSpan.FromSeconds(1));
+        var other = new IdentityId(DeviceId.Parse("other"));
+        Assert.All(Enumerable.Range(0, 32), _ => Assert.Equal(default, meter.Take(Metered.TelemetrySends, Device)));
+
+        var waiting = Enumerable.Range(0, 30).Select(_ => meter.PassAsync(Metered.TelemetrySends, Device, Stopping).AsTask()).ToList();
+        var others = meter.PassAsync(Metered.TelemetrySends, other, Stopping).AsTask();
+
+        Assert.All(waiting.Take(2).Append(others), turn => Assert.False(turn.IsCompleted));
+        Assert.All(await Task.WhenAll(waiting.Skip(2)), refused => Assert.Equal(HubErrorCode.ThrottlingException, refused?.Code));
+        var state = meter.LimitOf(Metered.TelemetrySends)!.Read();
+        Assert.Equal((32L, 3L, 28L, 3.0), (state.Passed, state.Delayed, state.Refused, state.Waiting));
+
+        _time.Advance(TimeSpan.FromSeconds(0.125));
+        Assert.All(await Task.WhenAll(waiting.Take(2).Append(others)), Assert.Null);
+        Assert.Equal(default, meter.Take(Metered.TelemetrySends, Device));
+        var again = meter.PassAsync(Metered.TelemetrySends, Device, Stopping).AsTask();
+        Assert.False(again.IsCompleted);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Null(await again);
+    }
+
+    [Fact]
     public async Task Without_limits_everything_passes_and_nothing_is_counted()
     {
         var meter = Meter(QuotaTier.None);

@@ -71,6 +71,41 @@ public sealed class ThrottledHubTests
     }
 
     [Fact]
+    public async Task Over_Amqp_who_waits_for_its_own_limit_holds_up_no_other_device_of_the_connection()
+    {
+        await using var hub = await StartAsync("Access:MaxMessagesPerDevice=10");
+        await hub.CreateAsync("wild");
+        await hub.CreateAsync("calm");
+        await using var gateway = await AmqpDeviceClient.ConnectPolicyAsync(hub, "device");
+        var wild = await gateway.SenderAsync("/devices/wild/messages/events");
+        var calm = await gateway.SenderAsync("/devices/calm/messages/events");
+
+        var sent = Enumerable.Range(0, 150).Select(i => wild.SendAsync($"{i}")).ToList();
+        Assert.Null(await calm.SendAsync("calm"));
+
+        Assert.False(sent[^1].IsCompleted);
+        Assert.All(await Task.WhenAll(sent.Take(30)), Assert.Null);
+        await using var reader = await AmqpDeviceClient.ConnectPolicyAsync(hub, "service");
+        var bodies = await (await reader.EventsAsync()).BodiesAsync(31);
+        Assert.Equal(Enumerable.Range(0, 30).Select(i => $"{i}"), bodies.Where(body => body != "calm").Take(30));
+    }
+
+    [Fact]
+    public async Task Over_Amqp_a_command_waits_no_longer_than_one_delay_behind_others()
+    {
+        await using var hub = await StartAsync("Quota:CommandSends=1/s", "Quota:MaxDelay=2s");
+        await hub.CreateAsync("dev");
+        await using var service = await AmqpDeviceClient.ConnectPolicyAsync(hub, "service");
+        var commands = await service.SenderAsync("/messages/devicebound");
+
+        var sent = await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => commands.SendAsync(Command("dev"))));
+
+        Assert.Null(sent[0]);
+        Assert.Null(sent[1]);
+        Assert.All(sent.Skip(3), Assert.NotNull);
+    }
+
+    [Fact]
     [Conformance("messaging-semantics", 16)]
     public async Task Over_Amqp_a_used_up_day_rejects_messages_and_commands()
     {

@@ -6,12 +6,12 @@ using Nave.Protocol.Access;
 namespace Nave.Hub.Heads.Amqp;
 
 /// <summary>The links by which back ends send commands and read feedback (spec/service-amqp.md 4 and 5).</summary>
-internal sealed class CommandServiceLinks(CommandSender sender, FeedbackQueue feedback, ILogger<CommandServiceLinks> logger) : ILinkFamily
+internal sealed class CommandServiceLinks(CommandSender sender, FeedbackQueue feedback, TimeProvider time, ILogger<CommandServiceLinks> logger) : ILinkFamily
 {
     /// <inheritdoc/>
     public IEnumerable<LinkTemplate> Templates =>
     [
-        new LinkTemplate("messages/devicebound", new SendLinks(sender, logger)),
+        new LinkTemplate("messages/devicebound", new SendLinks(sender, time, logger)),
         new LinkTemplate("messages/servicebound/feedback", new FeedbackLinks(feedback, logger)),
     ];
 
@@ -34,14 +34,14 @@ internal sealed class CommandServiceLinks(CommandSender sender, FeedbackQueue fe
         return false;
     }
 
-    private sealed class SendLinks(CommandSender sender, ILogger logger) : ILinkHandler
+    private sealed class SendLinks(CommandSender sender, TimeProvider time, ILogger logger) : ILinkHandler
     {
         public void Attach(LinkRequest request)
         {
             var granted = new GrantedLink(request, AccessRights.ServiceConnect, ["/messages/devicebound"]);
             if (!IsRefused(request, peerSends: true, granted))
             {
-                new SendCommandsLink(request, sender, logger).Accept();
+                new SendCommandsLink(request, sender, time, logger).Accept();
             }
         }
     }

@@ -25,6 +25,11 @@ internal sealed partial class ConnectedDevice : IDeviceChannel
     private readonly Lock _lock = new();
     private readonly List<IDeviceLink> _links = [];
     private CloseReason? _reason;
+
+    // What waits for the device's own limits at the most before the connection reads no more.
+    private const long MaxParkedBytes = 4 * TelemetryLink.MaxMessageBytes;
+
+    private long _parkedBytes;
     private volatile CommandsLink? _commands;
 
     public ConnectedDevice(IdentityId id, ConnectionDevices owner, TimeProvider time, ILogger logger)
@@ -60,6 +65,12 @@ internal sealed partial class ConnectedDevice : IDeviceChannel
     /// <summary>The end of the commands link before the one that is attaching: their grants must not mix.</summary>
     public Task CommandsTail { get; set; } = Task.CompletedTask;
 
+    /// <summary>
+    /// The last of its telemetry that waits for the device's own limits; what comes next waits behind it, so that order is
+    /// kept. The read loop's.
+    /// </summary>
+    public Task Sending { get; private set; } = Task.CompletedTask;
+
     /// <summary>Why the device is over, in the protocol's words.</summary>
     public Error Error => ToError(_reason ?? CloseReason.Disconnected);
 
@@ -92,6 +103,29 @@ internal sealed partial class ConnectedDevice : IDeviceChannel
         }
 
         return ended;
+    }
+
+    /// <summary>Telemetry waits, behind <see cref="Sending"/> and as it from now on. Called by the read loop only.</summary>
+    /// <param name="sending">Completes when it is in the log, or refused.</param>
+    /// <param name="bytes">What is kept of it meanwhile.</param>
+    /// <returns>True when too much waits.</returns>
+    public bool Park(Task sending, long bytes)
+    {
+        var parked = Interlocked.Add(ref _parkedBytes, bytes);
+        Sending = UnparkAsync(sending, bytes);
+        return parked > MaxParkedBytes;
+    }
+
+    private async Task UnparkAsync(Task sending, long bytes)
+    {
+        try
+        {
+            await sending;
+        }
+        finally
+        {
+            Interlocked.Add(ref _parkedBytes, -bytes);
+        }
     }
 
     /// <summary>A link lives on this device from now on; false when it is over.</summary>

@@ -13,7 +13,7 @@ namespace Nave.Hub.Heads.Amqp;
 /// the link stays. Messages of one device go one after the other, those of different devices side by side: a group commit
 /// takes many at once.
 /// </summary>
-internal sealed partial class SendCommandsLink(LinkRequest request, CommandSender sender, ILogger logger)
+internal sealed partial class SendCommandsLink(LinkRequest request, CommandSender sender, TimeProvider time, ILogger logger)
 {
     // Sends under way at most, and commands without an outcome.
     private const int Lanes = 64;
@@ -43,7 +43,7 @@ internal sealed partial class SendCommandsLink(LinkRequest request, CommandSende
         }
 
         var lane = (int)((uint)command.Candidates[0].GetHashCode() % Lanes);
-        _lanes[lane] = SendAsync(_lanes[lane], message, command);
+        _lanes[lane] = SendAsync(_lanes[lane], message, command, receivedAt: time.GetTimestamp());
     }
 
     private static Outcome<AddressedCommand> Read(RawMessage raw)
@@ -89,7 +89,7 @@ internal sealed partial class SendCommandsLink(LinkRequest request, CommandSende
         return decoded == target.Candidates[0] ? [decoded] : [decoded, target.Candidates[0]];
     }
 
-    private async Task SendAsync(Task before, Message message, AddressedCommand command)
+    private async Task SendAsync(Task before, Message message, AddressedCommand command, long receivedAt)
     {
         await before;
         HubFailure? failure = null;
@@ -97,7 +97,7 @@ internal sealed partial class SendCommandsLink(LinkRequest request, CommandSende
         {
             foreach (var id in command.Candidates)
             {
-                failure = await sender.SendAsync(id, command.Message, request.Connection.Devices.Closed);
+                failure = await sender.SendAsync(id, command.Message, request.Connection.Devices.Closed, waited: time.GetElapsedTime(receivedAt));
                 if (failure?.Code is not (HubErrorCode.DeviceNotFound or HubErrorCode.ModuleNotFound))
                 {
                     break;

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Amqp;
 using Amqp.Framing;
 using Amqp.Listener;
@@ -20,6 +21,9 @@ internal sealed class TelemetryLink(LinkRequest request, ConnectedDevice device,
 
     // Transfers without an outcome; at least 100, replenished at half (spec/device-amqp.md 4.2).
     private const int Window = 200;
+
+    // Of a transfer none of whose events is in the log yet.
+    private static readonly LogPosition Nowhere = new(long.MinValue);
 
     private readonly AmqpConnection _connection = request.Connection;
     private readonly ListenerLink _link = request.Link;
@@ -98,11 +102,62 @@ internal sealed class TelemetryLink(LinkRequest request, ConnectedDevice device,
             return;
         }
 
+        if (!device.Sending.IsCompletedSuccessfully)
+        {
+            Park(AppendAfterAsync(device.Sending, message, KeptFrom(items)), items);
+            return;
+        }
+
         var mark = devices.Acks.Mark();
-        if (!TryAppend(message, items, mark, next: 0, default, out var waiting))
+        if (TryAppend(message, items, mark, next: 0, Nowhere, out var waiting))
+        {
+            return;
+        }
+
+        if (device.Session!.IsHeldBack)
+        {
+            Park(AppendRestAsync(message, KeptFrom(items), mark, waiting.Next, waiting.Last), items);
+        }
+        else
         {
             // The open batch is full, for everybody: this connection reads on when there is room.
             _connection.PauseReading(AppendRestAsync(message, items, mark, waiting.Next, waiting.Last));
+        }
+    }
+
+    // The device's own limits hold back this device, and not what others send on the connection.
+    private void Park(Task sending, TelemetryItem[] items)
+    {
+        if (device.Park(sending, items.Sum(item => item.Body.Length + item.Properties.CountedBytes)) || sending.IsFaulted)
+        {
+            _connection.PauseReading(sending); // More than is kept for one device, or the end of the connection.
+        }
+    }
+
+    // The transfer's buffer is the engine's again when the call returns. In place: the transfer is one for the session's meter.
+    private static TelemetryItem[] KeptFrom(TelemetryItem[] items)
+    {
+        for (var i = 0; i < items.Length; i++)
+        {
+            items[i] = items[i] with { Body = new ReadOnlySequence<byte>(items[i].Body.ToArray()) };
+        }
+
+        return items;
+    }
+
+    private async Task AppendAfterAsync(Task before, Message message, TelemetryItem[] items)
+    {
+        await before;
+        if (_isClosed || _connection.IsAborted)
+        {
+            Answer(message, HubFailures.Unavailable); // Nobody waits for it.
+            return;
+        }
+
+        var mark = devices.Acks.Mark();
+        if (!TryAppend(message, items, mark, next: 0, Nowhere, out var waiting))
+        {
+            await AppendRestAsync(message, items, mark, waiting.Next, waiting.Last);
         }
     }
 
@@ -133,7 +188,7 @@ internal sealed class TelemetryLink(LinkRequest request, ConnectedDevice device,
                 return true;
             }
 
-            last = result.Position;
+            last = result.Position > last ? result.Position : last; // The last item may be one that goes nowhere.
         }
 
         waiting = default;
@@ -148,6 +203,12 @@ internal sealed class TelemetryLink(LinkRequest request, ConnectedDevice device,
             while (true)
             {
                 await device.Session!.WaitForRoomAsync(devices.Closed);
+                if (_isClosed)
+                {
+                    Answer(message, HubFailures.Unavailable); // Nor is anything stored of a device that has lost its access.
+                    return;
+                }
+
                 if (TryAppend(message, items, mark, next, last, out var waiting))
                 {
                     return;

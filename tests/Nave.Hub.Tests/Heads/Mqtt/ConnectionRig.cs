@@ -59,14 +59,14 @@ internal sealed class ConnectionRig : IDisposable
         var limits = new SessionLimits(new DeviceLimits(access ?? new AccessOptions(), Time), Meter, Time);
         var home = new DeviceSessions(
             null!, null!, null!, null!, telemetry, null!, null!, null!, null!, _faults, intake, limits, Time, NullLogger<DeviceSessions>.Instance);
-        var session = new DeviceSession(
+        Session = new DeviceSession(
             home, telemetry, _faults, intake, limits, new SessionRequest(grant, DeviceProtocol.Mqtt, Channel), default, holdsPlace: false);
         var topics = new MqttTopics(id);
         var subscriptions = new MqttSubscriptions(null!, id, "1", isDurable: false, topics, []);
         var signals = new MqttSignals(NullLogger<MqttSignals>.Instance, _metrics, Time);
         _connection = new MqttConnection(
             _transport,
-            new MqttAccepted(session, topics, subscriptions, Will: null),
+            new MqttAccepted(Session, topics, subscriptions, Will: null),
             new MqttPeer("test", DeviceProtocol.Mqtt, Address: null),
             signals,
             options,
@@ -81,6 +81,8 @@ internal sealed class ConnectionRig : IDisposable
     public HeldLog Log { get; }
 
     public HubMeter Meter { get; }
+
+    public DeviceSession Session { get; }
 
     public DeadlineWheel Wheel { get; }
 
