@@ -52,7 +52,7 @@ internal sealed class HeartbeatAlerts(HeartbeatTable table, HeartbeatSilences si
         // 2. Then single devices.
         foreach (var (transition, body) in transitions)
         {
-            if (!IsSuppressed(transition))
+            if (!IsSuppressed(transition.State, transition.Group))
             {
                 JudgeDevice(transition, body, now, alerts);
             }
@@ -65,6 +65,7 @@ internal sealed class HeartbeatAlerts(HeartbeatTable table, HeartbeatSilences si
     public IReadOnlyList<HeartbeatNotice> Released(DateTimeOffset now)
     {
         var alerts = new List<HeartbeatNotice>();
+        var released = new List<(string Device, HeartbeatRecord Record)>();
         foreach (var device in _held.ToArray())
         {
             if (table.Find(device) is not { State: HeartbeatState.Offline or HeartbeatState.Failing } record)
@@ -74,12 +75,43 @@ internal sealed class HeartbeatAlerts(HeartbeatTable table, HeartbeatSilences si
             else if (!silences.Holds(device, record.Group, now))
             {
                 _held.Remove(device);
+                released.Add((device, record));
+            }
+        }
+
+        // A silence that hid a whole group's fall is followed by the one alert that it would have been.
+        var silent = released.FindAll(one => one.Record.State is HeartbeatState.Offline);
+        JudgeReleased(Hub, silent.Count, now, alerts);
+        foreach (var group in silent.Where(one => one.Record.Group is { Length: > 0 }).CountBy(one => one.Record.Group!))
+        {
+            JudgeReleased(group.Key, group.Value, now, alerts);
+        }
+
+        foreach (var (device, record) in released)
+        {
+            if (!IsSuppressed(record.State, record.Group))
+            {
                 _alarmed.Add(device);
                 alerts.Add(new HeartbeatNotice("alert", Encoding.UTF8.GetBytes(HeartbeatJson.Describe(record).ToJsonString())));
             }
         }
 
         return alerts;
+    }
+
+    private void JudgeReleased(string group, int count, DateTimeOffset now, List<HeartbeatNotice> alerts)
+    {
+        if (count < options.GroupLeast || (_groups.TryGetValue(group, out var watch) && watch.IsSilent) || silences.HoldsGroup(group == Hub ? null : group, now))
+        {
+            return;
+        }
+
+        var (watched, silent) = table.CountGroup(group == Hub ? null : group);
+        if (count * 100L >= (long)watched * options.GroupPercent)
+        {
+            Watch(group).IsSilent = true;
+            alerts.Add(DescribeGroup(group, isSilent: true, silent, watched, now));
+        }
     }
 
     private void JudgeGroup(string group, GroupWatch watch, DateTimeOffset now, List<HeartbeatNotice> alerts)
@@ -101,16 +133,19 @@ internal sealed class HeartbeatAlerts(HeartbeatTable table, HeartbeatSilences si
         if (isSilent != watch.IsSilent && (!isSilent || !silences.HoldsGroup(group == Hub ? null : group, now)))
         {
             watch.IsSilent = isSilent;
-            alerts.Add(new HeartbeatNotice("group", Encoding.UTF8.GetBytes(new JsonObject
-            {
-                ["group"] = group == Hub ? null : group,
-                ["state"] = isSilent ? "silent" : "back",
-                ["silent"] = silent,
-                ["watched"] = watched,
-                ["at"] = HeartbeatJson.Text(now),
-            }.ToJsonString())));
+            alerts.Add(DescribeGroup(group, isSilent, silent, watched, now));
         }
     }
+
+    private static HeartbeatNotice DescribeGroup(string group, bool isSilent, int silent, int watched, DateTimeOffset now) =>
+        new("group", Encoding.UTF8.GetBytes(new JsonObject
+        {
+            ["group"] = group == Hub ? null : group,
+            ["state"] = isSilent ? "silent" : "back",
+            ["silent"] = silent,
+            ["watched"] = watched,
+            ["at"] = HeartbeatJson.Text(now),
+        }.ToJsonString()));
 
     private void JudgeDevice(HeartbeatTransition transition, byte[] body, DateTimeOffset now, List<HeartbeatNotice> alerts)
     {
@@ -144,10 +179,10 @@ internal sealed class HeartbeatAlerts(HeartbeatTable table, HeartbeatSilences si
         }
     }
 
-    private bool IsSuppressed(HeartbeatTransition transition) =>
-        transition.State is HeartbeatState.Late or HeartbeatState.Offline
+    private bool IsSuppressed(HeartbeatState state, string? group) =>
+        state is HeartbeatState.Late or HeartbeatState.Offline
         && ((_groups.TryGetValue(Hub, out var hub) && hub.IsSilent)
-            || (transition.Group is { } group && _groups.TryGetValue(group, out var watch) && watch.IsSilent));
+            || (group is not null && _groups.TryGetValue(group, out var watch) && watch.IsSilent));
 
     private GroupWatch Watch(string group)
     {

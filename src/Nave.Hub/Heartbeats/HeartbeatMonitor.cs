@@ -57,6 +57,7 @@ internal sealed partial class HeartbeatMonitor(
     private HashSet<string>? _goneWhileLoading = new(StringComparer.Ordinal);
     private HeartbeatRules _rules = new([], options.Terms, options.GroupTag);
     private int _reruleAll;
+    private int _isReleased;
     private bool _isDeaf;
     private long _scanned;
 
@@ -181,7 +182,12 @@ internal sealed partial class HeartbeatMonitor(
             table.Scan(clock.NowMs, wall, found);
             Interlocked.Increment(ref _scanned);
             // Nothing found is told as well where a silence has ended: what it held back may still stand.
-            var isReleased = silences.HasEnded(scannedAt, wall);
+            var isReleased = silences.TakeEnded(scannedAt, wall);
+            if (isReleased)
+            {
+                Volatile.Write(ref _isReleased, 1); // Until who tells has taken it.
+            }
+
             scannedAt = wall;
             if (found.Count > 0 || isReleased || !_hubEvents.IsEmpty)
             {
@@ -239,9 +245,18 @@ internal sealed partial class HeartbeatMonitor(
             }
 
             var bodies = found.ConvertAll(transition => (transition, HeartbeatJson.Write(transition)));
+            var isReleased = Interlocked.Exchange(ref _isReleased, 0) != 0; // Before the time is read: what has ended is over then.
             var now = time.GetUtcNow();
-            IReadOnlyList<HeartbeatNotice> notices = [.. alerts.Of(bodies, now), .. alerts.Released(now)];
-            await RetryAsync(() => store.PutAsync(bodies, notices, stopping), stopping);
+            IReadOnlyList<HeartbeatNotice> notices = [.. alerts.Of(bodies, now), .. isReleased ? alerts.Released(now) : []];
+
+            // Each unit is tried again alone: what is written is not written twice.
+            var units = notices.Chunk(HeartbeatStore.RowsPerUnit).ToArray();
+            await RetryAsync(() => store.PutAsync(bodies, units is [var first, ..] ? first : [], stopping), stopping);
+            foreach (var unit in units.Skip(1))
+            {
+                await RetryAsync(() => store.PutAsync([], unit, stopping), stopping);
+            }
+
             writes.Written(scans);
             while (_hubEvents.TryPeek(out var own))
             {

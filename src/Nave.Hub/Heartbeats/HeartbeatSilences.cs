@@ -8,7 +8,7 @@ namespace Nave.Hub.Heartbeats;
 /// The silences and maintenance windows that operators have set: rows, and an immutable set in memory that is swapped whole.
 /// Any thread may call.
 /// </summary>
-internal sealed class HeartbeatSilences(HubDatabase database, TimeProvider time)
+internal sealed class HeartbeatSilences(HubDatabase database, TimeProvider time) : IDisposable
 {
     /// <summary>More are refused.</summary>
     public const int Most = 1_000;
@@ -17,7 +17,10 @@ internal sealed class HeartbeatSilences(HubDatabase database, TimeProvider time)
     public static readonly SchemaPart Schema = new(
         "heartbeat_silences", ["CREATE TABLE heartbeat_silences (name {text} NOT NULL PRIMARY KEY, body {text} NOT NULL) {keyed}"]);
 
+    // One change at a time, each with what it reads afterwards: an older reading never takes the place of a newer one.
+    private readonly SemaphoreSlim _changing = new(1, 1);
     private HeartbeatSilence[] _all = [];
+    private int _hasChanged;
 
     /// <summary>All that are not over, the first to end first.</summary>
     public IReadOnlyList<HeartbeatSilence> All => Volatile.Read(ref _all);
@@ -29,11 +32,36 @@ internal sealed class HeartbeatSilences(HubDatabase database, TimeProvider time)
     public bool HoldsGroup(string? group, DateTimeOffset now) => Array.Exists(
         Volatile.Read(ref _all), silence => silence.HoldsAt(now) && (silence.IsForAll || (group is not null && silence.Group == group)));
 
-    /// <summary>Whether one of them has ended between two times.</summary>
-    public bool HasEnded(DateTimeOffset since, DateTimeOffset now) => Array.Exists(Volatile.Read(ref _all), silence => silence.Until > since && silence.Until <= now);
+    /// <summary>
+    /// Whether one of them has ended between two times, or any was set since this was asked last: what is shorter or for
+    /// fewer devices than it was releases alerts as well. One caller.
+    /// </summary>
+    public bool TakeEnded(DateTimeOffset since, DateTimeOffset now) =>
+        Interlocked.Exchange(ref _hasChanged, 0) != 0 | Array.Exists(Volatile.Read(ref _all), silence => silence.Until > since && silence.Until <= now);
 
     /// <summary>Reads what is stored, and forgets what has been over for a day.</summary>
-    public async Task LoadAsync(CancellationToken stopping)
+    public Task LoadAsync(CancellationToken stopping) => InTurnAsync(
+        async () =>
+        {
+            await ReadAsync(stopping);
+            return true;
+        },
+        stopping);
+
+    private async Task<bool> InTurnAsync(Func<Task<bool>> change, CancellationToken stopping)
+    {
+        await _changing.WaitAsync(stopping);
+        try
+        {
+            return await change();
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    private async Task ReadAsync(CancellationToken stopping)
     {
         var rows = await database.ReadAsync(
             session => session.List("SELECT name, body FROM heartbeat_silences", row => (Name: row.GetString(0), Body: row.GetString(1))), stopping);
@@ -46,16 +74,21 @@ internal sealed class HeartbeatSilences(HubDatabase database, TimeProvider time)
             }
             else
             {
-                await database.WriteAsync(session => session.Execute("DELETE FROM heartbeat_silences WHERE name = @name", ("@name", name)), stopping);
+                // That one, and not what another node has set by its name in between.
+                await database.WriteAsync(
+                    session => session.Execute("DELETE FROM heartbeat_silences WHERE name = @name AND body = @body", ("@name", name), ("@body", body)), stopping);
             }
         }
 
         Volatile.Write(ref _all, [.. read.OrderBy(silence => silence.Until).ThenBy(silence => silence.Name, StringComparer.Ordinal)]);
+        Volatile.Write(ref _hasChanged, 1); // After them: whoever sees it sees them.
     }
 
     /// <summary>Sets one; of the same name, the last counts.</summary>
     /// <returns>False when there are too many.</returns>
-    public async Task<bool> PutAsync(HeartbeatSilence silence, CancellationToken stopping)
+    public Task<bool> PutAsync(HeartbeatSilence silence, CancellationToken stopping) => InTurnAsync(() => WriteAsync(silence, stopping), stopping);
+
+    private async Task<bool> WriteAsync(HeartbeatSilence silence, CancellationToken stopping)
     {
         if (All.Count >= Most && All.All(other => other.Name != silence.Name))
         {
@@ -67,20 +100,21 @@ internal sealed class HeartbeatSilences(HubDatabase database, TimeProvider time)
                 "INSERT INTO heartbeat_silences (name, body) VALUES (@name, @body) ON CONFLICT (name) DO UPDATE SET body = excluded.body",
                 ("@name", silence.Name), ("@body", silence.ToJson().ToJsonString())),
             stopping);
-        await LoadAsync(stopping);
+        await ReadAsync(stopping);
         return true;
     }
 
     /// <summary>Ends one now: what it held back and still stands is told.</summary>
     /// <returns>False when there was none, or it was over.</returns>
-    public async Task<bool> EndAsync(string name, CancellationToken stopping)
-    {
-        var now = time.GetUtcNow();
-        if (All.FirstOrDefault(silence => silence.Name == name && silence.Until > now) is not { } found)
+    public Task<bool> EndAsync(string name, CancellationToken stopping) => InTurnAsync(
+        async () =>
         {
-            return false;
-        }
+            var now = time.GetUtcNow();
+            return All.FirstOrDefault(silence => silence.Name == name && silence.Until > now) is { } found
+                && await WriteAsync(found with { From = found.From < now ? found.From : now.AddMilliseconds(-1), Until = now }, stopping);
+        },
+        stopping);
 
-        return await PutAsync(found with { From = found.From < now ? found.From : now.AddMilliseconds(-1), Until = now }, stopping);
-    }
+    /// <inheritdoc/>
+    public void Dispose() => _changing.Dispose();
 }

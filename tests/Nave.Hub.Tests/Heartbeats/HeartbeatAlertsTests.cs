@@ -33,6 +33,7 @@ public sealed class HeartbeatAlertsTests : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _silences.Dispose();
         await _database.DisposeAsync();
         _directory.Dispose();
     }
@@ -149,6 +150,50 @@ public sealed class HeartbeatAlertsTests : IAsyncDisposable
         }
 
         Assert.Equal(["alert", "resolved", "alert", "flapping"], kinds);
+    }
+
+    [Fact]
+    public async Task A_group_whose_silence_ends_is_one_alert_and_its_return_another()
+    {
+        Watch(100, "pump", "north");
+        Watch(1_000, "other", "south");
+        await SilenceAsync("works", """{"for":20,"group":"north"}""");
+        Beat("pump", 100);
+        Beat("other", 1_000);
+        Pass(250);
+        for (var i = 0; i < 40; i++)
+        {
+            Beat("other", 1_000);
+            Assert.Empty(Pass(250));
+        }
+
+        var alert = Assert.Single(_alerts.Released(Start.AddSeconds(20)));
+        Assert.Equal(
+            ("group", "north", "silent", 100, 100),
+            (alert.Kind, (string?)Body(alert)["group"], (string?)Body(alert)["state"], (int)Body(alert)["silent"]!, (int)Body(alert)["watched"]!));
+        Assert.Empty(_alerts.Released(Start.AddSeconds(21)));
+
+        _now = 21_000;
+        Beat("pump", 100);
+        Beat("other", 1_000);
+        Assert.Equal("back", (string?)Body(Assert.Single(Pass(250)))["state"]);
+    }
+
+    [Fact]
+    public async Task A_silence_that_is_ended_or_made_narrower_is_heard_of_once_and_after_it_counts()
+    {
+        await SilenceAsync("works", """{"for":600}""");
+        Assert.True(_silences.TakeEnded(Start, Start));
+        Assert.False(_silences.TakeEnded(Start, Start));
+
+        await SilenceAsync("works", """{"for":600,"devices":["other"]}""");
+        Assert.False(_silences.Holds("pump", null, Start));
+        Assert.True(_silences.TakeEnded(Start, Start));
+
+        // Its end is the time before the last scan: only the change tells.
+        Assert.True(await _silences.EndAsync("works", TestContext.Current.CancellationToken));
+        Assert.True(_silences.TakeEnded(Start.AddSeconds(1), Start.AddSeconds(2)));
+        Assert.False(_silences.TakeEnded(Start.AddSeconds(2), Start.AddSeconds(3)));
     }
 
     private async Task SilenceAsync(string name, string body)
