@@ -34,6 +34,7 @@ public sealed class ToolCommandTests
     }
 
     [Fact]
+    [Conformance("service-rest", 31)]
     public async Task A_sender_waits_for_a_rejection_and_a_purge_counts()
     {
         var stopping = TestContext.Current.CancellationToken;

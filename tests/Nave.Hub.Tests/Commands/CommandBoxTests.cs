@@ -137,6 +137,7 @@ public sealed class CommandBoxTests : IAsyncDisposable
 
     [Fact]
     [Conformance("messaging-semantics", 8)]
+    [Conformance("service-rest", 31)]
     public async Task A_purge_empties_the_queue_and_tells_who_asked()
     {
         var box = CreateBox();
