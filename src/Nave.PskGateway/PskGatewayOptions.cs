@@ -36,4 +36,7 @@ public sealed record PskGatewayOptions
 
     /// <summary>Handshakes at once.</summary>
     public int MostHandshakes { get; init; } = 500;
+
+    /// <summary>Of those, from one address (a /64 of IPv6): a silent host must not hold all of them. A site behind one address may need more.</summary>
+    public int MostHandshakesPerAddress { get; init; } = 64;
 }

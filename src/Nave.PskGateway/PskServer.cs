@@ -38,6 +38,7 @@ internal sealed class PskServer : IAsyncDisposable
     private readonly TlsCrypto _crypto = new BcTlsCrypto(new SecureRandom());
     private readonly Socket _listener;
     private readonly ConcurrentDictionary<TlsSocket, long> _handshakes = new();
+    private readonly ConcurrentDictionary<string, int> _handshakesFrom = new();
     private readonly ConcurrentDictionary<DeviceConnection, byte> _connections = new();
     private readonly ConcurrentDictionary<DeviceId, DeviceConnection> _places = new();
     private readonly ConcurrentDictionary<Task, byte> _running = new();
@@ -209,14 +210,26 @@ internal sealed class PskServer : IAsyncDisposable
     private async Task<PskOwner?> HandshakeAsync(TlsSocket transport, IPEndPoint from)
     {
         HandshakeResult result;
-        _handshakes[transport] = _time.GetTimestamp();
+        var place = HandshakeLimits.PlaceOf(from.Address);
         try
         {
+            // Counted, then looked at: two that come at once are both seen.
+            if (_handshakesFrom.AddOrUpdate(place, 1, static (_, count) => count + 1) > _options.MostHandshakesPerAddress)
+            {
+                _signals.TooMany(from, "too many handshakes from this address are under way");
+                return null;
+            }
+
+            _handshakes[transport] = _time.GetTimestamp();
             result = await transport.HandshakeAsync();
         }
         finally
         {
             _handshakes.TryRemove(transport, out _);
+            if (_handshakesFrom.AddOrUpdate(place, 0, static (_, count) => count - 1) is 0)
+            {
+                _handshakesFrom.TryRemove(new KeyValuePair<string, int>(place, 0));
+            }
         }
 
         if (result.HasFailedProof)
@@ -321,7 +334,7 @@ internal sealed class PskServer : IAsyncDisposable
                 _signals.KeysChanged(_keyring.Count);
             }
         }
-        catch (Exception e) when (e is IOException or System.Data.Common.DbException)
+        catch (Exception e) when (e is not OperationCanceledException) // A row that cannot be read, too: deadlines must go on passing.
         {
             _signals.StoreFailed(e);
         }
@@ -333,7 +346,7 @@ internal sealed class PskServer : IAsyncDisposable
         {
             await _keyring.SaveUsedAsync(CancellationToken.None);
         }
-        catch (Exception e) when (e is IOException or System.Data.Common.DbException)
+        catch (Exception e) when (e is not OperationCanceledException)
         {
             _signals.StoreFailed(e);
         }

@@ -21,12 +21,13 @@ internal static class PskGroupCommand
         var command = new Command("add", "Add a group with a key of its own, generated and sealed");
         var name = NameArgument(command);
         var pattern = new Option<string>("--pattern") { Description = "Regular expression that matches whole identities; its group `device`, or else the identity, is the device id", HelpName = "REGEX", Required = true };
-        var key = new Option<string?>("--key") { Description = "Group key that there is already, in hex", HelpName = "HEX" };
+        var key = new Option<string?>("--key") { Description = "Group key that there is already, in hex; - reads it from standard input, where no process list shows it", HelpName = "HEX" };
         command.Options.Add(pattern);
         command.Options.Add(key);
         PskCommand.OnStore(command, async (parsed, store, stopping) =>
         {
-            if (await store.AddGroupAsync(parsed.GetRequiredValue(name), parsed.GetRequiredValue(pattern), PskCommand.KeyOf(parsed.GetValue(key)), stopping) is { } problem)
+            var hex = parsed.GetValue(key) is "-" ? await Console.In.ReadLineAsync(stopping) : parsed.GetValue(key);
+            if (await store.AddGroupAsync(parsed.GetRequiredValue(name), parsed.GetRequiredValue(pattern), PskCommand.KeyOf(hex?.Trim()), stopping) is { } problem)
             {
                 throw new CommandFailedException(problem);
             }

@@ -70,6 +70,7 @@ internal static class PskGatewayRun
             IdentityPattern = options.IdentityPattern,
             MostConnections = options.MostConnections,
             MostHandshakes = options.MostHandshakes,
+            MostHandshakesPerAddress = options.MostHandshakesPerAddress,
         };
         try
         {

@@ -32,6 +32,7 @@ internal static class PskOptionTable
         new("Tls:HideUnknownIdentity", null, "true", "Answer an unknown identity like a wrong key", (o, text) => o.HideUnknownIdentity = Flag(text)),
         new("Limits:Connections", null, "20000", "Devices at once", (o, text) => o.MostConnections = Number(text, 1, 1_000_000)),
         new("Limits:Handshakes", null, "500", "Handshakes at once; what comes beyond them is closed", (o, text) => o.MostHandshakes = Number(text, 1, 100_000)),
+        new("Limits:HandshakesPerAddress", null, "64", "Of those, from one address; more for a large site behind one", (o, text) => o.MostHandshakesPerAddress = Number(text, 1, 100_000)),
         new("Audit:Trail", null, "true", "Write DATA/audit.jsonl", (o, text) => o.Audit = Flag(text)),
         new("Log:Format", "--log", "text", "Console log: text or json", (o, text) => o.LogFormat = Choice<ConsoleFormat>(text)),
         new("Log:Level", "--log-level", "information", "Least level shown: trace, debug, information, warning, error",

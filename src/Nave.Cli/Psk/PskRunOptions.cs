@@ -42,6 +42,8 @@ internal sealed class PskRunOptions
 
     public int MostHandshakes { get; set; } = 500;
 
+    public int MostHandshakesPerAddress { get; set; } = 64;
+
     public bool Audit { get; set; } = true;
 
     public ConsoleFormat LogFormat { get; set; }

@@ -105,7 +105,8 @@ internal sealed class PskKeyring
         return owner.Record is { } record
             ? current.Rows.GetValueOrDefault(owner.Identity, []).Any(row =>
                 row.Slot == record.Slot && row.Device == record.Device && row.IsValidAt(_time.GetUtcNow()) && row.Sealed.Span.SequenceEqual(record.Sealed.Span))
-            : current.Groups.Any(group => group.Record.Name == owner.Slot && group.Pattern.IsMatch(owner.Identity));
+            : !current.Rows.ContainsKey(owner.Identity) // A key of its own takes the place of the group's.
+                && current.Groups.FirstOrDefault(group => group.Pattern.IsMatch(owner.Identity))?.Record.Name == owner.Slot;
     }
 
     /// <summary>A key was proven.</summary>
@@ -119,7 +120,7 @@ internal sealed class PskKeyring
 
     private PskKey OfGroup(CompiledGroup group, string identity)
     {
-        if (!_store.Seal.TryOpen(group.Record.Sealed.Span, PskGroup.ContextOf(group.Record.Name), out var groupKey)
+        if (!_store.Seal.TryOpen(group.Record.Sealed.Span, group.Record.Context, out var groupKey)
             || DeviceOf(group.Pattern, identity) is not { } device)
         {
             return Dummy();

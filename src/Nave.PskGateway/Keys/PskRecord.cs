@@ -29,11 +29,16 @@ public sealed record PskRecord(string Identity, string Slot, DeviceId? Device, R
     /// <summary>About when a device last proved it; null for never.</summary>
     public DateTimeOffset? LastUsed { get; init; }
 
-    /// <summary>What seals the key to its place. A length before the name: no name can be made to look like another's.</summary>
-    internal string Context => ContextOf(Identity, Slot);
+    /// <summary>
+    /// What seals the key to its place, its device and its time: who can write the file makes no key good for another
+    /// device, or for longer. A length before each name: none can be made to look like another's.
+    /// </summary>
+    internal string Context => ContextOf(Identity, Slot, Device, NotBefore, NotAfter);
 
-    internal static string ContextOf(string identity, string slot) =>
-        string.Create(CultureInfo.InvariantCulture, $"psk/{identity.Length}:{identity}/{slot}");
+    internal static string ContextOf(string identity, string slot, DeviceId? device, DateTimeOffset? notBefore, DateTimeOffset? notAfter) =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"psk/{identity.Length}:{identity}/{slot}/{device?.Value.Length ?? 0}:{device?.Value}/{notBefore?.ToUnixTimeSeconds()}/{notAfter?.ToUnixTimeSeconds()}");
 
     internal bool IsValidAt(DateTimeOffset now) => (NotBefore is not { } from || now >= from) && (NotAfter is not { } until || now < until);
 
@@ -60,7 +65,11 @@ public sealed record PskGroup(string Name, string Pattern, ReadOnlyMemory<byte> 
 {
     internal const string Columns = "name, pattern, sealed, created_at";
 
-    internal static string ContextOf(string name) => string.Create(CultureInfo.InvariantCulture, $"psk-group/{name.Length}:{name}");
+    /// <summary>What seals the key to its group and to the identities that this matches.</summary>
+    internal string Context => ContextOf(Name, Pattern);
+
+    internal static string ContextOf(string name, string pattern) =>
+        string.Create(CultureInfo.InvariantCulture, $"psk-group/{name.Length}:{name}/{pattern}");
 
     internal static PskGroup Read(DbDataReader row) =>
         new(row.GetString(0), row.GetString(1), (byte[])row[2], DateTimeOffset.FromUnixTimeSeconds(row.GetInt64(3)));

@@ -88,7 +88,7 @@ public sealed class PskStore : IAsyncDisposable
             return Task.FromResult<string?>($"A key has {PskRules.MinKeyBytes} to {PskRules.MaxKeyBytes} bytes.");
         }
 
-        var row = Seal.Seal(key.Span, PskRecord.ContextOf(entry.Identity, entry.Slot));
+        var row = Seal.Seal(key.Span, PskRecord.ContextOf(entry.Identity, entry.Slot, entry.Device, entry.NotBefore, entry.NotAfter));
         return _database.WriteAsync(session => Add(session, entry, row), stopping);
     }
 
@@ -121,7 +121,7 @@ public sealed class PskStore : IAsyncDisposable
             return Task.FromResult<string?>($"A group key has {PskRules.GoodKeyBytes} to {PskRules.MaxKeyBytes} bytes.");
         }
 
-        var row = Seal.Seal(key.Span, PskGroup.ContextOf(name));
+        var row = Seal.Seal(key.Span, PskGroup.ContextOf(name, pattern));
         return _database.WriteAsync(
             session =>
             {
@@ -152,7 +152,7 @@ public sealed class PskStore : IAsyncDisposable
     public byte[]? Open(PskRecord record) => Seal.TryOpen(record.Sealed.Span, record.Context, out var key) ? key : null;
 
     /// <summary>Opens a group's key; null when it is damaged.</summary>
-    public byte[]? Open(PskGroup group) => Seal.TryOpen(group.Sealed.Span, PskGroup.ContextOf(group.Name), out var key) ? key : null;
+    public byte[]? Open(PskGroup group) => Seal.TryOpen(group.Sealed.Span, group.Context, out var key) ? key : null;
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => _database.DisposeAsync();

@@ -57,7 +57,7 @@ internal sealed class HandshakeLimits(TimeProvider time)
     }
 
     // A site has a /64 of IPv6 to itself: one address of it is as good as another.
-    private static string PlaceOf(IPAddress address)
+    internal static string PlaceOf(IPAddress address)
     {
         if (address.IsIPv4MappedToIPv6)
         {

@@ -22,8 +22,9 @@ namespace Nave.PskGateway.Mqtt;
 [SuppressMessage("Design", "CA1001", Justification = "The source holds neither timer nor handle, and a late Close may still come.")]
 internal sealed class DeviceConnection : IHubDeviceEvents
 {
-    // Messages that the hub has not answered yet; reading stops meanwhile.
+    // Messages that the hub has not answered yet, and their bytes: four of the largest. Reading stops meanwhile.
     private const int Window = 100;
+    private const long MaxHeldBytes = 4 * HubLimits.MaxTelemetryBytes;
 
     // As many commands unacknowledged as the hub itself lets an MQTT device have (spec/device-mqtt.md 6 rule 9).
     private const int CommandWindow = 50;
@@ -50,6 +51,8 @@ internal sealed class DeviceConnection : IHubDeviceEvents
     private TimeSpan _silence = ConnectTimeout;
     private long _heardAt;
     private bool _isWaiting;
+    private long _heldBytes;
+    private Task _lastSend = Task.CompletedTask;
 
     public DeviceConnection(TlsSocket transport, PskOwner owner, DeviceConnectionContext context)
     {
@@ -107,7 +110,7 @@ internal sealed class DeviceConnection : IHubDeviceEvents
         {
             if (_device is { } device)
             {
-                if (_will is { } will && ending is not (DeviceEnding.Disconnected or DeviceEnding.NotAllowed or DeviceEnding.HubLost))
+                if (_will is { } will && ending is not (DeviceEnding.Disconnected or DeviceEnding.NotAllowed or DeviceEnding.HubLost or DeviceEnding.KeyRevoked))
                 {
                     await SendWillAsync(device, will);
                 }
@@ -233,8 +236,8 @@ internal sealed class DeviceConnection : IHubDeviceEvents
 
         Volatile.Write(ref _isWaiting, true);
         await _context.TakePlaceAsync(this);
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(_closing.Token);
-        using var timer = _context.Time.CreateTimer(static source => ((CancellationTokenSource)source!).Cancel(), deadline, HubTimeout, Timeout.InfiniteTimeSpan);
+        using var timeout = new CancellationTokenSource(HubTimeout, _context.Time);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(_closing.Token, timeout.Token);
         HubOpening opening;
         try
         {
@@ -386,7 +389,7 @@ internal sealed class DeviceConnection : IHubDeviceEvents
         switch (intent.Kind)
         {
             case DevicePublishKind.Telemetry:
-                return PendAsync(publish.PacketId, SendTelemetryAsync(Retained(intent.Properties!, publish.Retain), body)); // Not null for this kind.
+                return HoldAsync(publish.PacketId, Retained(intent.Properties!, publish.Retain), body); // Not null for this kind.
             case DevicePublishKind.TwinGet:
                 return PendAsync(publish.PacketId, GetTwinAsync(intent.RequestId!));
             case DevicePublishKind.TwinPatch:
@@ -422,11 +425,41 @@ internal sealed class DeviceConnection : IHubDeviceEvents
         return null;
     }
 
+    // Bodies that wait for their turn at the hub are outside the pool's bound: a device holds few bytes of them, and is
+    // not read from meanwhile.
+    private async ValueTask<DeviceEnding?> HoldAsync(ushort packetId, MessageProperties properties, byte[] body)
+    {
+        if (Interlocked.Read(ref _heldBytes) is > 0 and var held && held + body.Length > MaxHeldBytes)
+        {
+            Volatile.Write(ref _isWaiting, true);
+            await _lastSend.WaitAsync(_closing.Token);
+            Heard();
+        }
+
+        Interlocked.Add(ref _heldBytes, body.Length);
+        var send = SendTelemetryAsync(properties, body);
+        _lastSend = send;
+        return await PendAsync(packetId, send);
+    }
+
+    private async Task<DeviceEnding?> OutcomeAsync(Task<DeviceEnding?> answer)
+    {
+        try
+        {
+            return await answer;
+        }
+        catch (Exception e) // A broken promise of ours costs this connection, which would wait for ever.
+        {
+            Detail = e.Message;
+            return DeviceEnding.HubLost;
+        }
+    }
+
     private async Task AnswerAsync()
     {
         await foreach (var (packetId, answer) in _pending.Reader.ReadAllAsync(CancellationToken.None))
         {
-            if (await answer is { } ending)
+            if (await OutcomeAsync(answer) is { } ending)
             {
                 Close(ending); // Without a PUBACK: the device sends it again when it is back.
             }
@@ -457,6 +490,10 @@ internal sealed class DeviceConnection : IHubDeviceEvents
         catch (OperationCanceledException)
         {
             return DeviceEnding.HubLost;
+        }
+        finally
+        {
+            Interlocked.Add(ref _heldBytes, -body.Length);
         }
     }
 

@@ -12,6 +12,9 @@ namespace Nave.PskGateway.Tls;
 /// </summary>
 internal sealed class TlsSocket(Socket socket, TlsCrypto crypto, PskPeerContext context) : IAsyncDisposable
 {
+    // Each piece has the hello read from its start again: what comes byte by byte must not cost its square.
+    private const int MaxHelloPieces = 64;
+
     private const int ReceiveBytes = 16 * 1024;
 
     // What a device has not read of what was sent to it. Beyond it nobody reads there.
@@ -54,6 +57,7 @@ internal sealed class TlsSocket(Socket socket, TlsCrypto crypto, PskPeerContext 
         try
         {
             var received = 0;
+            var pieces = 0;
             ClientHello? hello;
             while (true)
             {
@@ -70,7 +74,7 @@ internal sealed class TlsSocket(Socket socket, TlsCrypto crypto, PskPeerContext 
                     break;
                 }
 
-                if (status is not HelloStatus.Incomplete || received >= ClientHello.MaxBytes + 1024)
+                if (status is not HelloStatus.Incomplete || received >= ClientHello.MaxBytes + 1024 || ++pieces == MaxHelloPieces)
                 {
                     return Refuse(status is HelloStatus.NoTls ? "no TLS" : "a ClientHello that is malformed or too large", AlertDescription.decode_error);
                 }

@@ -10,8 +10,11 @@ internal sealed class MethodServer(UpstreamContext context, Action<HubMethodCall
     // Calls without an answer; a device that answers none is asked no more.
     private const int MaxWaiting = 100;
 
+    // What nobody waits for any more: the longest response time (spec/service-rest.md, direct methods).
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(300);
+
     private readonly Lock _lock = new();
-    private readonly HashSet<Guid> _waiting = [];
+    private readonly Dictionary<Guid, long> _waiting = []; // Since when.
     private PairedLinks? _links;
 
     /// <summary>Attaches the links.</summary>
@@ -54,7 +57,15 @@ internal sealed class MethodServer(UpstreamContext context, Action<HubMethodCall
     }
 
     /// <summary>Takes no more calls.</summary>
-    public void Drop() => _links?.Drop();
+    public void Drop()
+    {
+        lock (_lock)
+        {
+            _waiting.Clear();
+        }
+
+        _links?.Drop();
+    }
 
     // On the connection's read loop.
     private void OnMessage(Message message)
@@ -72,7 +83,18 @@ internal sealed class MethodServer(UpstreamContext context, Action<HubMethodCall
     {
         lock (_lock)
         {
-            return _waiting.Count < MaxWaiting && _waiting.Add(id);
+            if (_waiting.Count >= MaxWaiting)
+            {
+                foreach (var (old, since) in _waiting)
+                {
+                    if (context.Time.GetElapsedTime(since) > LongestWait)
+                    {
+                        _waiting.Remove(old); // While they are enumerated: a removal is allowed.
+                    }
+                }
+            }
+
+            return _waiting.Count < MaxWaiting && _waiting.TryAdd(id, context.Time.GetTimestamp());
         }
     }
 }

@@ -63,6 +63,29 @@ public sealed class PskStoreTests : IDisposable
         Assert.Equal(PskDevice.OtherKey, opened.Open(rows.Single(row => row.Identity == "thief")));
     }
 
+    [Theory]
+    [InlineData("device_id = 'victim'")]
+    [InlineData("not_after = 99999999999")]
+    public async Task A_key_opens_for_its_device_and_its_time_only(string change)
+    {
+        await using (var store = await PskDesk.OpenStoreAsync(_folder.Path, _time))
+        {
+            await PskDesk.AddAsync(store, "thief", PskDevice.Key);
+        }
+
+        await using (var database = new SqliteConnection($"Data Source={Path.Combine(_folder.Path, "psk.db")};Pooling=False"))
+        {
+            await database.OpenAsync(TestContext.Current.CancellationToken);
+            await using var command = database.CreateCommand();
+            command.CommandText = $"UPDATE psk_keys SET {change}";
+            Assert.Equal(1, await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken));
+        }
+
+        await using var opened = await PskDesk.OpenStoreAsync(_folder.Path, _time);
+        var rows = await opened.ListAsync(TestContext.Current.CancellationToken);
+        Assert.Null(opened.Open(Assert.Single(rows)));
+    }
+
     [Fact]
     public async Task A_master_key_beside_the_store_or_readable_by_others_stops_the_start()
     {
