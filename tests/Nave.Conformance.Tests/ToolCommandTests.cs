@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Nave.Conformance.Tests.Harness;
+using Nave.Tests;
 
 namespace Nave.Conformance.Tests;
 
