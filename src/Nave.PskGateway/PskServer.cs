@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using Nave.Protocol;
 using Nave.Protocol.Identities;
+using Nave.Protocol.Limits;
 using Nave.PskGateway.Keys;
 using Nave.PskGateway.Limits;
 using Nave.PskGateway.Mqtt;
@@ -210,7 +211,7 @@ internal sealed class PskServer : IAsyncDisposable
     private async Task<PskOwner?> HandshakeAsync(TlsSocket transport, IPEndPoint from)
     {
         HandshakeResult result;
-        var place = HandshakeLimits.PlaceOf(from.Address);
+        var place = AddressPlace.Of(from.Address);
         try
         {
             // Counted, then looked at: two that come at once are both seen.

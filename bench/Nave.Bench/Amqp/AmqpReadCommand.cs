@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using Nave.Bench.Figures;
 using Nave.Bench.Linux;
 using Nave.Bench.Load;
@@ -36,13 +35,7 @@ internal sealed class AmqpReadCommand
         {
             options._address, options._readers, options._partitions, options._credit, options._toEnd,
         };
-        options._client.AddTo(command);
-        command.SetAction((parsed, _) =>
-        {
-            Console.WriteLine(JsonSerializer.Serialize(options.Measure(parsed, TimeProvider.System), BenchJson.Lines.RunFigures));
-            return Task.FromResult(0);
-        });
-        return command;
+        return options._client.Complete(command, options.Measure);
     }
 
     private RunFigures Measure(ParseResult parsed, TimeProvider time)

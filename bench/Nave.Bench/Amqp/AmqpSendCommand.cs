@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using Nave.Bench.Figures;
 using Nave.Bench.Linux;
 using Nave.Bench.Load;
@@ -24,13 +23,7 @@ internal sealed class AmqpSendCommand
         {
             options._address, options._connections, options._window, options._payload,
         };
-        options._client.AddTo(command);
-        command.SetAction((parsed, _) =>
-        {
-            Console.WriteLine(JsonSerializer.Serialize(options.Measure(parsed, TimeProvider.System), BenchJson.Lines.RunFigures));
-            return Task.FromResult(0);
-        });
-        return command;
+        return options._client.Complete(command, options.Measure);
     }
 
     private RunFigures Measure(ParseResult parsed, TimeProvider time)

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Text.Json;
+using Nave.Bench.Figures;
 using Nave.Bench.Load;
 
 namespace Nave.Bench.Amqp;
@@ -12,12 +14,20 @@ internal sealed class ClientOptions
     private readonly Option<double> _warmUp = new("--warm-up") { Description = "seconds before measuring", DefaultValueFactory = _ => 1 };
     private readonly Option<double> _duration = new("--duration") { Description = "seconds measured", DefaultValueFactory = _ => 3 };
 
-    public void AddTo(Command command)
+    /// <summary>Completes a role's command: these options, and the figures on standard output.</summary>
+    public Command Complete(Command command, Func<ParseResult, TimeProvider, RunFigures> measure)
     {
         foreach (var option in (Option[])[_port, _credentials, _serverPid, _warmUp, _duration])
         {
             command.Options.Add(option);
         }
+
+        command.SetAction((parsed, _) =>
+        {
+            Console.WriteLine(JsonSerializer.Serialize(measure(parsed, TimeProvider.System), BenchJson.Lines.RunFigures));
+            return Task.FromResult(0);
+        });
+        return command;
     }
 
     public int Port(ParseResult parsed) => parsed.GetValue(_port);

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using Nave.Protocol.Limits;
 
 namespace Nave.PskGateway.Limits;
@@ -32,7 +31,7 @@ internal sealed class HandshakeLimits(TimeProvider time)
 
     /// <summary>Whether a connection from there is taken at all.</summary>
     public bool MayConnect(IPAddress address) =>
-        _addresses.Read(PlaceOf(address), Now, static (ref Address entry, double now) => entry.FailuresAt(now)) < AddressCredit;
+        _addresses.Read(AddressPlace.Of(address), Now, static (ref Address entry, double now) => entry.FailuresAt(now)) < AddressCredit;
 
     /// <summary>Whether the proof is looked at; if not, it is none.</summary>
     public bool MayTry(ReadOnlySpan<byte> identity, IPAddress address) =>
@@ -42,7 +41,7 @@ internal sealed class HandshakeLimits(TimeProvider time)
     public void Failed(ReadOnlySpan<byte> identity, IPAddress address)
     {
         _pairs.Update(PairOf(identity, address), Now, static (ref Pair entry, double now) => entry.Fail(now));
-        _addresses.Update(PlaceOf(address), Now, static (ref Address entry, double now) => entry.Fail(now));
+        _addresses.Update(AddressPlace.Of(address), Now, static (ref Address entry, double now) => entry.Fail(now));
     }
 
     /// <summary>A proof was right.</summary>
@@ -52,21 +51,8 @@ internal sealed class HandshakeLimits(TimeProvider time)
     // A length before the name: no name can be made to look like another's pair.
     private static string PairOf(ReadOnlySpan<byte> identity, IPAddress address)
     {
-        var place = PlaceOf(address);
+        var place = AddressPlace.Of(address);
         return $"{place.Length}:{place}{Convert.ToHexString(identity[..Math.Min(identity.Length, Keys.PskRules.MaxIdentityBytes + 1)])}";
-    }
-
-    // A site has a /64 of IPv6 to itself: one address of it is as good as another.
-    internal static string PlaceOf(IPAddress address)
-    {
-        if (address.IsIPv4MappedToIPv6)
-        {
-            address = address.MapToIPv4();
-        }
-
-        return address.AddressFamily is AddressFamily.InterNetworkV6
-            ? Convert.ToHexString(address.GetAddressBytes().AsSpan(0, 8))
-            : address.ToString();
     }
 
     private struct Pair

@@ -52,7 +52,7 @@ internal sealed class DeviceConnection : IHubDeviceEvents
     private long _heardAt;
     private bool _isWaiting;
     private long _heldBytes;
-    private Task _lastSend = Task.CompletedTask;
+    private Task<DeviceEnding?> _lastSend = Task.FromResult<DeviceEnding?>(null);
 
     public DeviceConnection(TlsSocket transport, PskOwner owner, DeviceConnectionContext context)
     {
@@ -414,7 +414,7 @@ internal sealed class DeviceConnection : IHubDeviceEvents
     // Reads nothing further while the window is full: that is the back-pressure.
     private async ValueTask<DeviceEnding?> PendAsync(ushort packetId, Task<DeviceEnding?> answer)
     {
-        var pending = new PendingAnswer(packetId, answer);
+        var pending = new PendingAnswer(packetId, OutcomeAsync(answer));
         if (!_pending.Writer.TryWrite(pending))
         {
             Volatile.Write(ref _isWaiting, true);
@@ -432,21 +432,25 @@ internal sealed class DeviceConnection : IHubDeviceEvents
         if (Interlocked.Read(ref _heldBytes) is > 0 and var held && held + body.Length > MaxHeldBytes)
         {
             Volatile.Write(ref _isWaiting, true);
-            await _lastSend.WaitAsync(_closing.Token);
+            await OutcomeAsync(_lastSend).WaitAsync(_closing.Token);
             Heard();
         }
 
         Interlocked.Add(ref _heldBytes, body.Length);
-        var send = SendTelemetryAsync(properties, body);
-        _lastSend = send;
-        return await PendAsync(packetId, send);
+        _lastSend = SendTelemetryAsync(properties, body);
+        return await PendAsync(packetId, _lastSend);
     }
 
+    // Never faults: whoever waits for it is told how the connection ends.
     private async Task<DeviceEnding?> OutcomeAsync(Task<DeviceEnding?> answer)
     {
         try
         {
             return await answer;
+        }
+        catch (OperationCanceledException)
+        {
+            return DeviceEnding.HubLost;
         }
         catch (Exception e) // A broken promise of ours costs this connection, which would wait for ever.
         {
@@ -459,7 +463,7 @@ internal sealed class DeviceConnection : IHubDeviceEvents
     {
         await foreach (var (packetId, answer) in _pending.Reader.ReadAllAsync(CancellationToken.None))
         {
-            if (await OutcomeAsync(answer) is { } ending)
+            if (await answer is { } ending)
             {
                 Close(ending); // Without a PUBACK: the device sends it again when it is back.
             }
@@ -487,10 +491,6 @@ internal sealed class DeviceConnection : IHubDeviceEvents
                 _ => DeviceEnding.HubLost,
             };
         }
-        catch (OperationCanceledException)
-        {
-            return DeviceEnding.HubLost;
-        }
         finally
         {
             Interlocked.Add(ref _heldBytes, -body.Length);
@@ -503,39 +503,23 @@ internal sealed class DeviceConnection : IHubDeviceEvents
 
     private async Task<DeviceEnding?> TwinAsync(string requestId, Func<IHubDevice, ValueTask<TwinAnswer>> ask)
     {
-        try
-        {
-            var answer = await ask(_device!); // Accepted: there is one.
-            if (answer.Status is TwinAnswer.Lost)
-            {
-                return DeviceEnding.HubLost;
-            }
-
-            if (_feeds.HasFlag(DeviceFeeds.TwinAnswers))
-            {
-                var values = new Dictionary<string, string> { ["status"] = Text(answer.Status), ["rid"] = requestId, ["version"] = answer.Version is { } version ? Text(version) : "" };
-                Publish(_context.Topics.Down(DeviceFeeds.TwinAnswers, Device, values) ?? HubTopics.TwinAnswer(answer.Status, requestId, answer.Version), answer.Body);
-            }
-
-            return null;
-        }
-        catch (OperationCanceledException)
+        var answer = await ask(_device!); // Accepted: there is one.
+        if (answer.Status is TwinAnswer.Lost)
         {
             return DeviceEnding.HubLost;
         }
+
+        if (_feeds.HasFlag(DeviceFeeds.TwinAnswers))
+        {
+            var values = new Dictionary<string, string> { ["status"] = Text(answer.Status), ["rid"] = requestId, ["version"] = answer.Version is { } version ? Text(version) : "" };
+            Publish(_context.Topics.Down(DeviceFeeds.TwinAnswers, Device, values) ?? HubTopics.TwinAnswer(answer.Status, requestId, answer.Version), answer.Body);
+        }
+
+        return null;
     }
 
-    private async Task<DeviceEnding?> AnswerMethodAsync(DevicePublish result, byte[] payload)
-    {
-        try
-        {
-            return await _device!.AnswerMethodAsync(result.RequestId!, result.Status, payload, _closing.Token) ? null : DeviceEnding.HubLost;
-        }
-        catch (OperationCanceledException)
-        {
-            return DeviceEnding.HubLost;
-        }
-    }
+    private async Task<DeviceEnding?> AnswerMethodAsync(DevicePublish result, byte[] payload) =>
+        await _device!.AnswerMethodAsync(result.RequestId!, result.Status, payload, _closing.Token) ? null : DeviceEnding.HubLost; // Accepted: there is one.
 
     // Never faults. An outcome that does not reach the hub is no fault of the device: the hub delivers again.
     private async Task SettleAsync(string token, CommandOutcome outcome)

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using Nave.Protocol.Identities;
 using Nave.Protocol.Limits;
 using Nave.Tokens.Checks;
@@ -57,7 +56,7 @@ public sealed class AttemptLimits
     internal TimeSpan? Enter(string? identity, IPAddress address)
     {
         var now = Now;
-        var place = PlaceOf(address);
+        var place = AddressPlace.Of(address);
         var pair = PairOf(identity, place);
         var isTrusted = pair is not null && _pairs.Read(pair, now, static (ref Pair entry, double at) => entry.IsTrusted(at));
         if (_addresses.Update(place, (now, _options, isTrusted), static (ref Address entry, (double Now, AttemptLimitOptions Options, bool IsTrusted) a) =>
@@ -80,7 +79,7 @@ public sealed class AttemptLimits
     internal void Leave(string? identity, IPAddress address, CheckResult? result)
     {
         var now = Now;
-        var place = PlaceOf(address);
+        var place = AddressPlace.Of(address);
         var hasFailed = result is CheckResult.Refused;
         _addresses.Update(place, (now, hasFailed), static (ref Address entry, (double Now, bool HasFailed) a) => entry.Leave(a.Now, a.HasFailed));
         if (PairOf(identity, place) is { } pair)
@@ -94,19 +93,6 @@ public sealed class AttemptLimits
     internal TimeSpan? TakeToken(DeviceId device) => _options.TokensPerHour <= 0 ? null
         : _tokens.Update(device.Value, (Now, _options.TokensPerHour), static (ref Bucket entry, (double Now, int Limit) a) =>
             entry.Take(a.Now, a.Limit, a.Limit / 3600.0)) is { } wait ? TimeSpan.FromSeconds(wait) : null;
-
-    // A site has a /64 of IPv6 to itself: one address of it is as good as another.
-    private static string PlaceOf(IPAddress address)
-    {
-        if (address.IsIPv4MappedToIPv6)
-        {
-            address = address.MapToIPv4();
-        }
-
-        return address.AddressFamily is AddressFamily.InterNetworkV6
-            ? Convert.ToHexString(address.GetAddressBytes().AsSpan(0, 8))
-            : address.ToString();
-    }
 
     // A length before the name: no name can be made to look like another's pair.
     private static string? PairOf(string? identity, string place) => identity is null ? null : $"{place.Length}:{place}{identity}";

@@ -61,6 +61,13 @@ internal sealed class OutsideRole : IAsyncDisposable
         return role;
     }
 
+    /// <summary>SIGKILL.</summary>
+    public async Task KillAsync(CancellationToken stopping)
+    {
+        _process.Kill();
+        await _process.WaitForExitAsync(stopping);
+    }
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {

@@ -30,20 +30,27 @@ internal sealed class PskSite : IAsyncDisposable
     public static string DataOf(OutsideHub hub) => Path.Combine(hub.Data, "psk");
 
     /// <summary>Starts it.</summary>
-    public static async Task<PskSite> StartAsync(OutsideHub hub, CancellationToken stopping, params string[] arguments)
-    {
-        var data = DataOf(hub);
-        return new PskSite(hub, data, await OutsideRole.StartAsync(
-            ["psk", "run", "--hub-data", hub.Data, "--bind", hub.Address, "--data", data, "--log-level", "debug", .. arguments],
-            new Dictionary<string, string>(), "TLS-PSK devices are taken at", stopping));
-    }
+    public static async Task<PskSite> StartAsync(OutsideHub hub, CancellationToken stopping, params string[] arguments) =>
+        new(hub, DataOf(hub), await RunGatewayAsync(hub, stopping, ["--log-level", "debug", .. arguments]));
+
+    /// <summary>The program alone, over the keys that the folder has.</summary>
+    public static Task<OutsideRole> RunGatewayAsync(OutsideHub hub, CancellationToken stopping, params string[] arguments) => OutsideRole.StartAsync(
+        ["psk", "run", "--hub-data", hub.Data, "--bind", hub.Address, "--data", DataOf(hub), .. arguments],
+        new Dictionary<string, string>(), "TLS-PSK devices are taken at", stopping);
 
     /// <summary>Makes a device and a key for it.</summary>
     /// <returns>The key, in hex.</returns>
     public static async Task<string> AddAsync(OutsideHub hub, string id, CancellationToken stopping)
     {
         await hub.CreateDeviceAsync(id, stopping);
-        var added = (await NaveTool.RunAsync(hub, stopping, "psk", "add", id, "--data", DataOf(hub), "--json")).Done();
+        return await AddKeyAsync(hub, id, stopping);
+    }
+
+    /// <summary>Makes a key.</summary>
+    /// <returns>The key, in hex.</returns>
+    public static async Task<string> AddKeyAsync(OutsideHub hub, string identity, CancellationToken stopping, params string[] arguments)
+    {
+        var added = (await NaveTool.RunAsync(hub, stopping, ["psk", "add", identity, "--data", DataOf(hub), "--json", .. arguments])).Done();
         return System.Text.Json.JsonDocument.Parse(added).RootElement.GetProperty("key").GetString()!;
     }
 
