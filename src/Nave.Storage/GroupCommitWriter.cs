@@ -32,7 +32,7 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
     {
         _dialect = dialect;
         _connection = connection;
-        _session = new SqlSession(connection);
+        _session = new SqlSession(dialect, connection);
         _time = time;
         _logger = logger;
         new Thread(Run) { IsBackground = true, Name = "nave-sql-writer" }.Start();

@@ -43,14 +43,14 @@ internal sealed class ReaderPool(SqlDialect dialect) : IAsyncDisposable
     {
         if (!_idle.TryTake(out var session))
         {
-            session = new SqlSession(dialect.OpenReader());
+            session = new SqlSession(dialect, dialect.OpenReader());
         }
 
         try
         {
             if (stopping.CanBeCanceled)
             {
-                session.Watch(dialect, stopping);
+                session.Watch(stopping);
             }
 
             return query(session);
@@ -63,7 +63,7 @@ internal sealed class ReaderPool(SqlDialect dialect) : IAsyncDisposable
         {
             if (stopping.CanBeCanceled)
             {
-                session.Watch(dialect, null); // Before the connection is given back: others have not asked for it.
+                session.Watch(null); // Before the connection is given back: others have not asked for it.
             }
 
             _idle.Add(session);

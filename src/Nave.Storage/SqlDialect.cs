@@ -20,6 +20,12 @@ public abstract class SqlDialect
     /// <summary>The statement that begins a batch of writes.</summary>
     public abstract string BeginWrite { get; }
 
+    /// <summary>
+    /// Prepares a statement for <see cref="SqlSession.Execute"/> where the dialect has a shorter way to its database than
+    /// ADO.NET; null where it has none, or none for this text.
+    /// </summary>
+    public virtual ISqlStatement? Prepare(DbConnection connection, string sql, ReadOnlySpan<(string Name, object? Value)> parameters) => null;
+
     /// <summary>Whether the connection is inside a transaction: a full disk may have ended it.</summary>
     public abstract bool IsInTransaction(DbConnection connection);
 

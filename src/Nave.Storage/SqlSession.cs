@@ -11,15 +11,28 @@ public sealed class SqlSession : IDisposable
     // Constants of the stores number a few dozens; the texts of ad-hoc queries beyond that are not kept.
     private const int MaxPrepared = 256;
 
+    private readonly SqlDialect _dialect;
     private readonly DbConnection _connection;
     private readonly Dictionary<string, DbCommand> _prepared = [];
 
-    internal SqlSession(DbConnection connection) => _connection = connection;
+    // Null for a text that the dialect has no shorter way for.
+    private readonly Dictionary<string, ISqlStatement?> _statements = [];
+
+    internal SqlSession(SqlDialect dialect, DbConnection connection)
+    {
+        _dialect = dialect;
+        _connection = connection;
+    }
 
     /// <summary>Runs a statement.</summary>
     /// <returns>How many rows it changed: zero is how a conditional write says no.</returns>
     public int Execute(string sql, params ReadOnlySpan<(string Name, object? Value)> parameters)
     {
+        if (FindStatement(sql, parameters) is { } statement)
+        {
+            return statement.Execute(parameters);
+        }
+
         var command = Prepare(sql, parameters, out var isKept);
         try
         {
@@ -112,11 +125,27 @@ public sealed class SqlSession : IDisposable
             command.Dispose();
         }
 
+        foreach (var statement in _statements.Values)
+        {
+            statement?.Dispose();
+        }
+
         _prepared.Clear();
+        _statements.Clear();
         _connection.Dispose();
     }
 
-    internal void Watch(SqlDialect dialect, CancellationToken? stopping) => dialect.Watch(_connection, stopping);
+    internal void Watch(CancellationToken? stopping) => _dialect.Watch(_connection, stopping);
+
+    private ISqlStatement? FindStatement(string sql, ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        if (!_statements.TryGetValue(sql, out var statement) && _statements.Count < MaxPrepared)
+        {
+            _statements[sql] = statement = _dialect.Prepare(_connection, sql, parameters);
+        }
+
+        return statement;
+    }
 
     private DbCommand Prepare(string sql, ReadOnlySpan<(string Name, object? Value)> parameters, out bool isKept)
     {

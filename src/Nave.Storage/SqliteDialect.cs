@@ -59,6 +59,10 @@ public sealed class SqliteDialect(string path) : SqlDialect
     /// <inheritdoc/>
     public override JsonSql Json { get; } = new SqliteJsonSql();
 
+    /// <inheritdoc/>
+    public override ISqlStatement? Prepare(DbConnection connection, string sql, ReadOnlySpan<(string Name, object? Value)> parameters) =>
+        SqliteStatement.TryPrepare((SqliteConnection)connection, sql, parameters, out var statement) ? statement : null;
+
     // Not sqlite3_interrupt: that is lost on a statement which is still being prepared.
     /// <inheritdoc/>
     public override void Watch(DbConnection connection, CancellationToken? stopping) => raw.sqlite3_progress_handler(

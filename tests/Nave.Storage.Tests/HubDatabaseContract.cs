@@ -137,6 +137,54 @@ public abstract class HubDatabaseContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Values_of_every_kind_are_read_as_they_were_written()
+    {
+        var longer = new string('ü', 2000);
+        await ReopenAsync(Notes, new SchemaPart("kinds", ["CREATE TABLE kinds (id {long} NOT NULL PRIMARY KEY, t {text}, b {blob}, n {long})"]));
+        (string? Text, byte[]? Bytes, object? Number)[] rows =
+            [("", [], 0), (null, null, null), ("a\0b \U0001F600", [0, 255], long.MinValue), (longer, new byte[5000], true), ("x", null, 7L)];
+
+        // Twice, so that the second time finds the statement prepared and nothing left of the first.
+        foreach (var (text, bytes, number) in rows)
+        {
+            Assert.Equal(1, await WriteAsync(session => session.Execute(
+                "INSERT INTO kinds (id, t, b, n) SELECT count(*), @text, @bytes, @number FROM kinds", ("@number", number), ("@text", text), ("@bytes", bytes))));
+        }
+
+        var read = await Database.ReadAsync(
+            session => session.List(
+                "SELECT t, b, n FROM kinds ORDER BY id",
+                row => (
+                    Text: row.IsDBNull(0) ? null : row.GetString(0),
+                    Bytes: row.IsDBNull(1) ? null : row.GetFieldValue<byte[]>(1),
+                    Number: row.IsDBNull(2) ? (long?)null : row.GetInt64(2))),
+            default);
+        Assert.Equal(rows.Select(row => row.Text), read.Select(row => row.Text));
+        Assert.Equal(rows.Select(row => row.Bytes), read.Select(row => row.Bytes));
+        Assert.Equal([0, null, long.MinValue, 1, 7], read.Select(row => row.Number));
+    }
+
+    [Fact]
+    public async Task A_text_of_several_statements_runs_them_all()
+    {
+        await WriteAsync(session => session.Execute(
+            "INSERT INTO notes (id, body) VALUES (1, 'one'); INSERT INTO notes (id, body) VALUES (2, 'two')"));
+
+        Assert.Equal("two", await ReadAsync(Database, 2));
+    }
+
+    [Fact]
+    public async Task A_statement_that_failed_runs_again_with_other_values()
+    {
+        await InsertAsync(1, "one");
+        await Assert.ThrowsAnyAsync<System.Data.Common.DbException>(() => InsertAsync(1, "again"));
+
+        await InsertAsync(2, "two");
+
+        Assert.Equal("two", await ReadAsync(Database, 2));
+    }
+
+    [Fact]
     public async Task A_write_that_is_cancelled_while_it_waits_does_not_run()
     {
         using var gate = new ManualResetEventSlim();
