@@ -45,6 +45,12 @@ public abstract class JsonSql
     /// <summary>A moment in ticks as text: <c>2016-07-19T10:15:02.1234567Z</c>.</summary>
     public abstract string Time(string ticks);
 
+    /// <summary>
+    /// JSON text of a tree of moments that is kept short: a number is a moment in ticks, an object has its own under the empty
+    /// name. Written out, each is a text in a member of the label's name.
+    /// </summary>
+    public abstract string ExpandTimes(string document, string label);
+
     /// <summary>A number as the base64 text of its eight bytes, the first being the highest.</summary>
     public abstract string Base64Of(string number);
 

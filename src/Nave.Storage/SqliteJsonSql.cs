@@ -10,6 +10,7 @@ internal sealed class SqliteJsonSql : JsonSql
 {
     private const string Utf16Collation = "nave_utf16";
     private const string Base64Function = "nave_base64";
+    private const string TimeTreeFunction = "nave_time_tree";
 
     /// <inheritdoc/>
     public override string OrderedByUtf16 => " COLLATE " + Utf16Collation;
@@ -23,6 +24,8 @@ internal sealed class SqliteJsonSql : JsonSql
         // Its own order is that of UTF-8 bytes, which differs for characters beyond the basic plane.
         connection.CreateCollation(Utf16Collation, string.CompareOrdinal);
         connection.CreateFunction(Base64Function, (long number) => ToBase64(number), isDeterministic: true);
+        connection.CreateFunction(
+            TimeTreeFunction, (byte[] tree, string label) => Encoding.UTF8.GetString(TimeTree.Expand(tree, label)), isDeterministic: true);
     }
 
     /// <inheritdoc/>
@@ -79,6 +82,9 @@ internal sealed class SqliteJsonSql : JsonSql
     /// <inheritdoc/>
     public override string Time(string ticks) =>
         $"(strftime('%Y-%m-%dT%H:%M:%S', {ticks} / 10000000 - 62135596800, 'unixepoch') || printf('.%07dZ', {ticks} % 10000000))";
+
+    /// <inheritdoc/>
+    public override string ExpandTimes(string document, string label) => $"{TimeTreeFunction}(CAST(json({document}) AS BLOB), {Quote(label)})";
 
     /// <inheritdoc/>
     public override string Base64Of(string number) => $"{Base64Function}({number})";

@@ -319,7 +319,7 @@ internal sealed class DeviceSession : ILiveAccess
             return new(HubFailures.MessageTooLarge);
         }
 
-        if (!ReportedPatch.Read(Grant.GenerationId, patch, expectedVersion).TryGet(out var read, out var failure))
+        if (!_home.Twins.ReadPatch(Grant.GenerationId, patch, expectedVersion).TryGet(out var read, out var failure))
         {
             return new(failure);
         }

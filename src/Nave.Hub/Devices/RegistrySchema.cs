@@ -10,7 +10,7 @@ namespace Nave.Hub.Devices;
 internal static class RegistrySchema
 {
     /// <summary>For opening the database.</summary>
-    public static SchemaPart Part { get; } = new("registry", [Version1, TwinSchema.Table]);
+    public static SchemaPart Part { get; } = new("registry", [Version1, TwinSchema.Table, TwinSchema.ShortStamps]);
 
     private const string Version1 = """
         CREATE TABLE identities (

@@ -102,7 +102,8 @@ internal sealed class TwinFields(bool ofModules, NodeIncarnation node) : ISqlFie
             [] => Composite,
             ["$version"] => SqlOperand.OfNumber($"t.{section}_version"),
             ["$version", ..] => SqlOperand.Undefined,
-            ["$metadata", ..] => SqlOperand.OfJson(json, $"t.{section}_metadata", [.. rest.Skip(1)]),
+            ["$metadata", ..] => SqlOperand.OfJson(
+                json, section is "desired" ? "t.desired_metadata" : json.ExpandTimes("t.reported_stamps", "$lastUpdated"), [.. rest.Skip(1)]),
             _ => SqlOperand.OfJson(json, $"t.{section}", rest),
         };
     }

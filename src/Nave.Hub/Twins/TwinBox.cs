@@ -6,18 +6,20 @@ namespace Nave.Hub.Twins;
 
 /// <summary>
 /// An actor's twin: the order of its writes, and of what a watching session is told of them. Keeps no twin, only who
-/// watches: a change reads its row where it writes it.
+/// watches and a version: a change reads its row where it writes it.
 /// </summary>
 internal sealed class TwinBox(IdentityId id, TwinStore store, ITwinRoute route)
 {
     private SessionName? _watcher;
     private long? _told;
+    private ReportedVersion? _reported;
 
     /// <summary>Whether nothing would be lost if this box were dropped.</summary>
     public bool IsIdle => _watcher is null;
 
     /// <summary>Merges a device's patch; durable when completed without a failure.</summary>
-    public ValueTask<ReportedOutcome> PatchReportedAsync(ReportedPatch patch) => store.PatchReportedAsync(id, patch);
+    public ValueTask<ReportedOutcome> PatchReportedAsync(ReportedPatch patch) =>
+        store.PatchReportedAsync(id, patch, _reported ??= new ReportedVersion());
 
     /// <summary>Applies a back end's change, and tells the watching device of it before the next one begins.</summary>
     public async ValueTask<Outcome<TwinChanged>> ChangeAsync(TwinUpdate update, ETagCondition condition)

@@ -38,7 +38,15 @@ internal static class TwinMerge
     public static byte[] Metadata(JsonElement current, JsonElement patch, in TwinStamp stamp)
     {
         var output = Scratch();
-        WriteNode(output, current, patch, stamp);
+        WriteNode(output, current, patch, stamp, keepsNulls: false);
+        return output.WrittenSpan.ToArray();
+    }
+
+    /// <summary>A merge patch that makes of any metadata what <see cref="Metadata"/> makes of it, where leaves are no objects.</summary>
+    public static byte[] MetadataPatch(JsonElement patch, in TwinStamp stamp)
+    {
+        var output = Scratch();
+        WriteNode(output, default, patch, stamp, keepsNulls: true);
         return output.WrittenSpan.ToArray();
     }
 
@@ -97,44 +105,55 @@ internal static class TwinMerge
     }
 
     // An array has one node, as any other value that is no object.
-    private static void WriteNode(ArrayBufferWriter<byte> output, JsonElement current, JsonElement patch, in TwinStamp stamp)
+    private static void WriteNode(ArrayBufferWriter<byte> output, JsonElement current, JsonElement patch, in TwinStamp stamp, bool keepsNulls)
     {
+        if (patch.ValueKind is not JsonValueKind.Object)
+        {
+            output.Write(stamp.Leaf);
+            return;
+        }
+
+        const int NotFirst = -1; // The stamp stands before all.
         output.Write("{"u8);
         output.Write(stamp.Members);
-        if (patch.ValueKind is JsonValueKind.Object)
+        var changes = new Members(patch);
+        if (current.ValueKind is JsonValueKind.Object)
         {
-            const int NotFirst = -1; // The stamp stands before all.
-            var changes = new Members(patch);
-            if (current.ValueKind is JsonValueKind.Object)
+            foreach (var node in current.EnumerateObject())
             {
-                foreach (var node in current.EnumerateObject())
+                if (TwinStamp.IsIn(node))
                 {
-                    if (node.NameEquals(TwinStamp.LastUpdated) || node.NameEquals(TwinStamp.LastUpdatedVersion))
-                    {
-                        continue;
-                    }
+                    continue;
+                }
 
-                    if (!changes.TryFind(node, out var change))
-                    {
-                        WriteName(output, NotFirst, node);
-                        output.Write(JsonMarshal.GetRawUtf8Value(node.Value));
-                    }
-                    else if (change.ValueKind is not JsonValueKind.Null)
-                    {
-                        WriteName(output, NotFirst, node);
-                        WriteNode(output, node.Value, change, stamp);
-                    }
+                if (!changes.TryFind(node, out var change))
+                {
+                    WriteName(output, NotFirst, node);
+                    output.Write(JsonMarshal.GetRawUtf8Value(node.Value));
+                }
+                else if (change.ValueKind is not JsonValueKind.Null)
+                {
+                    WriteName(output, NotFirst, node);
+                    WriteNode(output, node.Value, change, stamp, keepsNulls);
                 }
             }
+        }
 
-            var known = new Members(current);
-            foreach (var member in patch.EnumerateObject())
+        var known = new Members(current);
+        foreach (var member in patch.EnumerateObject())
+        {
+            if (member.Value.ValueKind is JsonValueKind.Null)
             {
-                if (member.Value.ValueKind is not JsonValueKind.Null && !TwinRules.IsMark(member) && !known.TryFind(member, out _))
+                if (keepsNulls)
                 {
                     WriteName(output, NotFirst, member);
-                    WriteNode(output, default, member.Value, stamp);
+                    output.Write("null"u8);
                 }
+            }
+            else if (!TwinRules.IsMark(member) && !known.TryFind(member, out _))
+            {
+                WriteName(output, NotFirst, member);
+                WriteNode(output, default, member.Value, stamp, keepsNulls);
             }
         }
 

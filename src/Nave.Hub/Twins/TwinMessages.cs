@@ -16,10 +16,19 @@ internal sealed record DeviceTwin(byte[] Json, long DesiredVersion, long Reporte
 /// <param name="GenerationId">Of the identity that the session was opened for.</param>
 /// <param name="Json">A merge patch.</param>
 /// <param name="ExpectedVersion">What the reported <c>$version</c> must be, where the device names one.</param>
-internal sealed record ReportedPatch(string GenerationId, byte[] Json, long? ExpectedVersion)
+/// <param name="At">When it was read, in ticks.</param>
+/// <param name="Stamps">A merge patch of the metadata; null where the patch is long.</param>
+internal sealed record ReportedPatch(string GenerationId, byte[] Json, long? ExpectedVersion, long At, byte[]? Stamps)
 {
+    // Metadata is longer than values that are short: of a long patch it is made when the row is known.
+    private const int MaxStampedBytes = 4096;
+
+    // The database looks for each member of a patch among all of the row: the product of both lengths bounds what that takes
+    // to some tenths of a millisecond.
+    private const int MaxProduct = 1_000_000;
+
     /// <summary>Reads what a device sent.</summary>
-    public static Outcome<ReportedPatch> Read(string generationId, byte[] json, long? expectedVersion)
+    public static Outcome<ReportedPatch> Read(string generationId, byte[] json, long? expectedVersion, DateTimeOffset now)
     {
         if (!TwinRules.Parse(json).TryGet(out var document, out var failure))
         {
@@ -28,11 +37,31 @@ internal sealed record ReportedPatch(string GenerationId, byte[] Json, long? Exp
 
         using (document)
         {
-            return TwinRules.Check(document.RootElement, ignoresMarks: false) is { } broken
-                ? broken
-                : new ReportedPatch(generationId, json, expectedVersion);
+            if (TwinRules.Check(document.RootElement, ignoresMarks: false) is { } broken)
+            {
+                return broken;
+            }
+
+            var at = now.UtcTicks;
+            var stamps = json.Length <= MaxStampedBytes ? TwinMerge.MetadataPatch(document.RootElement, TwinStamp.OfReported(at)) : null;
+            return new ReportedPatch(generationId, json, expectedVersion, at, stamps);
         }
     }
+
+    /// <summary>How long the stored properties may be for the database to merge them: the result is within the limit, whatever it counts.</summary>
+    public long RoomInPlace(int maxReportedBytes) =>
+        Math.Min((maxReportedBytes / TwinSize.MostPerJsonByte) - Json.Length, MaxProduct / Json.Length);
+}
+
+/// <summary>
+/// The version of a device's reported properties as its last patch left it, or nothing. Only a guess: a write that names it
+/// finds out. Changed by the unit that patches, in the actor's turn.
+/// </summary>
+internal sealed class ReportedVersion
+{
+    public long? Value { get; private set; }
+
+    public void Is(ReportedOutcome outcome) => Value = outcome.Failure is null ? outcome.Version : null;
 }
 
 /// <summary>What became of a reported patch: the new <c>$version</c>, or why there is none.</summary>

@@ -9,7 +9,7 @@ internal sealed record TwinRow
     /// <summary>The columns that <see cref="Read"/> reads, of <c>twins</c> as <c>t</c>.</summary>
     public const string Columns = """
         t.generation_id, t.version, t.etag_counter, t.desired_version, t.reported_version, t.model_id, json(t.tags), json(t.desired),
-        json(t.reported), t.desired_metadata, t.reported_metadata, json(t.configurations)
+        json(t.reported), t.desired_metadata, nave_time_tree(CAST(json(t.reported_stamps) AS BLOB), '$lastUpdated'), json(t.configurations)
         """;
 
     /// <summary>How many they are.</summary>

@@ -1,3 +1,5 @@
+using Nave.Storage;
+
 namespace Nave.Hub.Twins;
 
 /// <summary>
@@ -6,8 +8,10 @@ namespace Nave.Hub.Twins;
 /// </summary>
 /// <remarks>
 /// <c>tags</c>, <c>desired</c> and <c>reported</c> are jsonb: plain values without <c>$metadata</c> and <c>$version</c>,
-/// <c>{}</c> when empty. The metadata is JSON text, for nobody queries it often: nodes with <c>$lastUpdated</c> first, of
-/// desired ones with <c>$lastUpdatedVersion</c>, then the children. <c>version</c> is the document's and the row's version;
+/// <c>{}</c> when empty. The metadata of desired properties is JSON text, for nobody queries it often: nodes with
+/// <c>$lastUpdated</c> and <c>$lastUpdatedVersion</c> first, then the children. That of reported ones, <c>reported_stamps</c>, is
+/// jsonb as <see cref="JsonSql.ExpandTimes"/> has it, a third as long: devices write it with every patch. Until its first patch a
+/// row of version 2 keeps what it had, JSON text as above. <c>version</c> is the document's and the row's version;
 /// <c>etag_counter</c> is the twin's ETag as a number; <c>configurations</c> is JSON or null. Not keyed: rows of some
 /// kilobytes stay whole in an ordinary table's pages.
 /// </remarks>
@@ -40,4 +44,7 @@ internal static class TwinSchema
             '{"$lastUpdated":"0001-01-01T00:00:00Z"}', '{"$lastUpdated":"0001-01-01T00:00:00Z"}'
         FROM identities;
         """;
+
+    /// <summary>Says what the column holds now, and keeps programs away that would take it for what it was.</summary>
+    public const string ShortStamps = "ALTER TABLE twins RENAME COLUMN reported_metadata TO reported_stamps";
 }

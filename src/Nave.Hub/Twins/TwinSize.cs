@@ -13,8 +13,11 @@ internal static class TwinSize
     private const int NumberBytes = 8;
     private const int BooleanBytes = 4;
 
-    // The least JSON that counts the most: a digit and its comma, two bytes, count 8.
-    private const int MostPerJsonByte = 4;
+    /// <summary>
+    /// No JSON counts more a byte, as text or as SQLite's jsonb: a digit with its comma or its header, two bytes, counts 8, a
+    /// boolean is one byte of jsonb and counts 4.
+    /// </summary>
+    public const int MostPerJsonByte = 4;
 
     /// <summary>Whether a section is within a limit. Counts only where its length leaves a doubt.</summary>
     public static bool IsWithin(ReadOnlySpan<byte> json, int limit)

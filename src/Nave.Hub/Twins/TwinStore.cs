@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Nave.Hub.Devices;
 using Nave.Protocol.Errors;
 using Nave.Protocol.Identities;
@@ -40,13 +39,16 @@ internal sealed class TwinStore(HubDatabase database, TwinReader reader, TwinWri
             ("@device", id.Device.Value), ("@module", IdentityStore.ModuleColumn(id)), ("@generation", generationId)),
         stopping);
 
+    /// <summary>Reads and checks what a device sent.</summary>
+    public Outcome<ReportedPatch> ReadPatch(string generationId, byte[] json, long? expectedVersion) =>
+        writer.ReadPatch(generationId, json, expectedVersion);
+
     /// <summary>Merges a checked patch into the reported properties. Durable when completed.</summary>
-    public async ValueTask<ReportedOutcome> PatchReportedAsync(IdentityId id, ReportedPatch patch)
+    public async ValueTask<ReportedOutcome> PatchReportedAsync(IdentityId id, ReportedPatch patch, ReportedVersion known)
     {
-        using var parsed = JsonDocument.Parse(patch.Json);
         try
         {
-            ReportedOutcome Patch(SqlSession session) => writer.PatchReported(session, id, patch, parsed.RootElement);
+            ReportedOutcome Patch(SqlSession session) => writer.PatchReported(session, id, patch, known);
             return await (writer.TellsOfReported
                 ? database.WriteAsync(Patch, CancellationToken.None)
                 : database.WriteLastAsync(Patch, CancellationToken.None));

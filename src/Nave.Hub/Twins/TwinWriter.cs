@@ -11,20 +11,29 @@ namespace Nave.Hub.Twins;
 
 /// <summary>
 /// Changes twins inside units of <see cref="HubDatabase"/>. A change reads its row, applies the pure rules, and writes
-/// with its event, conditional on the version and generation that it read: nothing of a twin is kept in memory, and no
-/// write of another node is overwritten.
+/// with its event, conditional on the version and generation that it read: nothing of a twin is kept in memory but a reported
+/// version, and no write of another node is overwritten.
 /// </summary>
 internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimeProvider time)
 {
     // JSON is bound as the bytes that it is: a string would be made of them only to be unmade.
     private const string FindReported = """
-        SELECT version, generation_id, reported_version, json(reported), reported_metadata FROM twins
+        SELECT generation_id, reported_version, json(reported), json(reported_stamps) FROM twins
         WHERE device_id = @device AND module_id = @module
         """;
 
     private const string UpdateReported = """
-        UPDATE twins SET version = version + 1, reported_version = reported_version + 1, reported = jsonb(CAST(@values AS TEXT)), reported_metadata = CAST(@metadata AS TEXT)
-        WHERE device_id = @device AND module_id = @module AND version = @version AND generation_id = @generation
+        UPDATE twins SET version = version + 1, reported_version = reported_version + 1, reported = jsonb(CAST(@values AS TEXT)),
+            reported_stamps = jsonb(CAST(@stamps AS TEXT))
+        WHERE device_id = @device AND module_id = @module AND reported_version = @version AND generation_id = @generation
+        """;
+
+    // The database merges, and decides by the version whether it may: nothing is read, parsed and bound but the patch.
+    private const string PatchInPlace = """
+        UPDATE twins SET version = version + 1, reported_version = reported_version + 1, reported = jsonb_patch(reported, CAST(@patch AS TEXT)),
+            reported_stamps = jsonb_patch(reported_stamps, CAST(@stamps AS TEXT))
+        WHERE device_id = @device AND module_id = @module AND reported_version = @version AND generation_id = @generation
+            AND length(reported) <= @room
         """;
 
     private const string FindOwned = """
@@ -49,8 +58,8 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
 
     private const string InsertOne = """
         INSERT INTO twins (device_id, module_id, generation_id, version, etag_counter, desired_version, reported_version,
-            tags, desired, reported, desired_metadata, reported_metadata)
-        VALUES (@device, @module, @generation, 2, 1, 1, 1, jsonb('{}'), jsonb('{}'), jsonb('{}'), @metadata, @metadata)
+            tags, desired, reported, desired_metadata, reported_stamps)
+        VALUES (@device, @module, @generation, 2, 1, 1, 1, jsonb('{}'), jsonb('{}'), jsonb('{}'), @metadata, jsonb('{"":0}'))
         """;
 
     private const string NeverUpdated = """{"$lastUpdated":"0001-01-01T00:00:00Z"}""";
@@ -116,7 +125,7 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
             // 2. What desired changes bring with them.
             var version = update.Desired is null ? row.DesiredVersion : row.DesiredVersion + 1;
             var metadata = update.Desired is { } change
-                ? ApplyMetadata(change, row.DesiredMetadata, new TwinStamp(time.GetUtcNow(), version))
+                ? ApplyMetadata(change, row.DesiredMetadata, TwinStamp.OfDesired(time.GetUtcNow(), version))
                 : row.DesiredMetadata;
 
             // 3. Only over the row that was read.
@@ -151,14 +160,47 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
     /// <summary>Whether <see cref="PatchReported"/> writes an event behind the twin; else the twin is the last that it writes.</summary>
     public bool TellsOfReported => outbox.IsWanted(ChangeSource.TwinChangeEvents) || outbox.IsWanted(ChangeSource.DigitalTwinChangeEvents);
 
+    /// <summary>Reads what a device sent, as of now.</summary>
+    public Outcome<ReportedPatch> ReadPatch(string generationId, byte[] json, long? expectedVersion) =>
+        ReportedPatch.Read(generationId, json, expectedVersion, time.GetUtcNow());
+
     /// <summary>Merges a device's checked patch into the reported properties.</summary>
     /// <param name="session">The unit's.</param>
     /// <param name="id">Whose.</param>
     /// <param name="patch">As it was checked.</param>
-    /// <param name="change">The patch, parsed before the unit.</param>
-    public ReportedOutcome PatchReported(SqlSession session, IdentityId id, ReportedPatch patch, JsonElement change)
+    /// <param name="known">What is known of the reported properties, perhaps in vain.</param>
+    public ReportedOutcome PatchReported(SqlSession session, IdentityId id, ReportedPatch patch, ReportedVersion known)
+    {
+        var outcome = TryPatchInPlace(session, id, patch, known) ?? PatchRow(session, id, patch);
+        known.Is(outcome);
+        return outcome;
+    }
+
+    // Null where the row must be looked at: it is not what was known of it, or it is large, or its change has an event.
+    private ReportedOutcome? TryPatchInPlace(SqlSession session, IdentityId id, ReportedPatch patch, ReportedVersion known)
+    {
+        if (known.Value is not { } version || (patch.ExpectedVersion ?? version) != version || patch.Stamps is not { } stamps || TellsOfReported)
+        {
+            return null;
+        }
+
+        var rows = session.Execute(
+            PatchInPlace,
+            ("@patch", patch.Json), ("@stamps", stamps), ("@device", id.Device.Value), ("@module", IdentityStore.ModuleColumn(id)),
+            ("@version", version), ("@generation", patch.GenerationId), ("@room", patch.RoomInPlace(options.MaxReportedBytes)));
+        if (rows == 0)
+        {
+            return null;
+        }
+
+        Changing?.Invoke(id);
+        return new ReportedOutcome(version + 1);
+    }
+
+    private ReportedOutcome PatchRow(SqlSession session, IdentityId id, ReportedPatch patch)
     {
         var (device, module) = (id.Device.Value, IdentityStore.ModuleColumn(id));
+        using var change = JsonDocument.Parse(patch.Json);
         for (var attempt = 0; attempt < Attempts; attempt++)
         {
             // A session of an identity that was re-created meanwhile writes nothing into its successor.
@@ -168,31 +210,31 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
                 return NotFound(session, id);
             }
 
-            if (patch.ExpectedVersion is { } expected && expected != row.ReportedVersion)
+            if (patch.ExpectedVersion is { } expected && expected != row.Version)
             {
                 return HubFailures.PreconditionFailed.Saying("The version of the reported properties is not the one named.");
             }
 
             using var current = JsonDocument.Parse(row.Reported);
-            using var metadata = JsonDocument.Parse(row.Metadata);
-            var values = TwinMerge.Values(current.RootElement, change);
+            using var stamps = JsonDocument.Parse(row.Stamps);
+            var values = TwinMerge.Values(current.RootElement, change.RootElement);
             if (!TwinSize.IsWithin(values, options.MaxReportedBytes))
             {
                 return TooLarge(TwinSection.Reported);
             }
 
-            var stamped = TwinMerge.Metadata(metadata.RootElement, change, new TwinStamp(time.GetUtcNow(), version: null));
+            var stamped = TwinMerge.Metadata(stamps.RootElement, change.RootElement, TwinStamp.OfReported(patch.At));
             var before = FindForDigitalTwin(session, id);
             var rows = session.Execute(
                 UpdateReported,
-                ("@values", values), ("@metadata", stamped),
+                ("@values", values), ("@stamps", stamped),
                 ("@device", device), ("@module", module), ("@version", row.Version), ("@generation", row.GenerationId));
             if (rows > 0)
             {
                 Changing?.Invoke(id);
-                TellReported(session, id, change);
+                TellReported(session, id, change.RootElement);
                 TellDigitalTwin(session, id, before);
-                return new ReportedOutcome(row.ReportedVersion + 1);
+                return new ReportedOutcome(row.Version + 1);
             }
         }
 
@@ -286,9 +328,8 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
     }
 
     /// <summary>What a reported patch needs of the row.</summary>
-    private sealed record ReportedRow(long Version, string GenerationId, long ReportedVersion, byte[] Reported, byte[] Metadata)
+    private sealed record ReportedRow(string GenerationId, long Version, byte[] Reported, byte[] Stamps)
     {
-        public static ReportedRow Read(DbDataReader row) => new(
-            row.GetInt64(0), row.GetString(1), row.GetInt64(2), TwinRow.Json(row, 3), TwinRow.Json(row, 4));
+        public static ReportedRow Read(DbDataReader row) => new(row.GetString(0), row.GetInt64(1), TwinRow.Json(row, 2), TwinRow.Json(row, 3));
     }
 }

@@ -226,7 +226,7 @@ public sealed class ConfigurationTests
     private static async Task ReportAsync(TestHub hub, string id, string patch)
     {
         var identity = await hub.Get<DeviceRegistry>().FindAsync(Id(id), default);
-        var reported = new ReportedPatch(identity!.GenerationId, System.Text.Encoding.UTF8.GetBytes(patch), null);
+        var reported = ReportedPatch.Read(identity!.GenerationId, System.Text.Encoding.UTF8.GetBytes(patch), null, TimeProvider.System.GetUtcNow()).Value!;
         Assert.Null((await hub.Get<IDeviceDirectory>().Of(Id(id)).PatchReportedAsync(reported)).Failure);
     }
 

@@ -25,9 +25,9 @@ internal sealed class QueryHarness : IAsyncDisposable
 
     private const string CloneTwin = Numbers + """
         INSERT INTO twins (device_id, module_id, generation_id, version, etag_counter, desired_version, reported_version, tags, desired, reported,
-            desired_metadata, reported_metadata)
+            desired_metadata, reported_stamps)
         SELECT device_id || '-' || i, module_id, generation_id, version, etag_counter, desired_version, reported_version, tags, desired, reported,
-            desired_metadata, reported_metadata FROM twins, n WHERE device_id = @device
+            desired_metadata, reported_stamps FROM twins, n WHERE device_id = @device
         """;
 
     private QueryHarness(RegistryHarness registry, QueryOptions options)

@@ -200,16 +200,17 @@ public sealed class TwinBoxTests : IAsyncLifetime
     /// <summary>A node with a directory of its own, and what it told sessions.</summary>
     private sealed class Node : ITwinRoute
     {
+        private readonly TwinStore _twins;
         private long _sessions;
 
         public Node(HubDatabase database, RegistryHarness hub)
         {
-            var twins = new TwinStore(database, new TwinReader(hub.Presence), new TwinWriter(new TwinOptions(), hub.Outbox, hub.Time));
+            _twins = new TwinStore(database, new TwinReader(hub.Presence), new TwinWriter(new TwinOptions(), hub.Outbox, hub.Time));
             Directory = new InProcessDeviceDirectory(id => new DeviceActor(
                 id,
                 new CommandBox(
                     id, new CommandStore(database), new CommandOptions(), new CommandRoute(new SessionTable(hub.Node)), new CommandClock(), hub.Time, () => Guid.Empty),
-                new TwinBox(id, twins, this),
+                new TwinBox(id, _twins, this),
                 new MethodWatch(route: null!))); // Nobody calls a method here.
         }
 
@@ -222,7 +223,7 @@ public sealed class TwinBoxTests : IAsyncLifetime
         public async Task<SessionName> ConnectAsync() => (await Actor.ConnectAsync(Guid.Empty, ++_sessions, 0)).Current;
 
         public ValueTask<ReportedOutcome> PatchAsync(DeviceIdentity device, string patch, long? expectedVersion = null) =>
-            Actor.PatchReportedAsync(ReportedPatch.Read(device.GenerationId, Encoding.UTF8.GetBytes(patch), expectedVersion).Value!);
+            Actor.PatchReportedAsync(_twins.ReadPatch(device.GenerationId, Encoding.UTF8.GetBytes(patch), expectedVersion).Value!);
 
         public ValueTask<Outcome<TwinChanged>> ChangeAsync(TwinUpdate update, ETagCondition? condition = null) =>
             Actor.ChangeTwinAsync(update, condition ?? ETagCondition.Any);

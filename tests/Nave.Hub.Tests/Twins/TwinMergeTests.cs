@@ -60,11 +60,15 @@ public sealed class TwinMergeTests
     public void A_value_in_the_place_of_an_object_takes_its_nodes_away()
     {
         const string Before = """{"$lastUpdated":"T0","a":{"$lastUpdated":"T0","b":{"$lastUpdated":"T0"}}}""";
+        const string Stamp = "\"$lastUpdated\":\"2016-07-19T10:00:00.1230000Z\",\"$lastUpdatedVersion\":7";
 
-        Assert.Equal(
-            """{"$lastUpdated":"2016-07-19T10:00:00.1230000Z","a":{"$lastUpdated":"2016-07-19T10:00:00.1230000Z"}}""",
-            Metadata(Before, """{"a":5}""", version: null));
+        Assert.Equal("{" + Stamp + ",\"a\":{" + Stamp + "}}", Metadata(Before, """{"a":5}""", version: 7));
     }
+
+    [Fact]
+    public void Metadata_of_reported_properties_is_a_number_for_each_value() => Assert.Equal(
+        """{"":636045192001230000,"a":{"":636045192001230000,"c":1,"d":636045192001230000},"e":{"":1}}""",
+        Metadata("""{"":1,"a":{"":1,"b":1,"c":1},"e":{"":1}}""", """{"a":{"b":null,"d":[1]}}""", version: null));
 
     [Fact]
     public void A_device_sees_values_and_versions_only() => Assert.Equal(
@@ -82,6 +86,6 @@ public sealed class TwinMergeTests
     {
         using var left = JsonDocument.Parse(current);
         using var right = JsonDocument.Parse(patch);
-        return Encoding.UTF8.GetString(TwinMerge.Metadata(left.RootElement, right.RootElement, new TwinStamp(Now, version)));
+        return Encoding.UTF8.GetString(TwinMerge.Metadata(left.RootElement, right.RootElement, version is { } number ? TwinStamp.OfDesired(Now, number) : TwinStamp.OfReported(Now.UtcTicks)));
     }
 }
