@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Net;
 using System.Net.Security;
 using System.Security.Authentication;
@@ -5,6 +6,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.Logging;
 using Nave.Hub.Monitoring;
@@ -16,17 +18,14 @@ namespace Nave.Hub.Hosting;
 /// (design.md 2), and a fleet that reconnects must not starve the devices that are there. The rest wait in line.
 /// </summary>
 /// <remarks>
-/// A slot is taken when the ClientHello is there and given back when the handshake is over, or after
-/// <see cref="Computing"/>: by then the server's part is done and the peer is being waited for. A peer that stops in the
-/// middle of its handshake therefore holds a slot for milliseconds, and its socket for the handshake timeout.
+/// A slot is taken when the ClientHello is there and given back with the first bytes of the answer: what is costly, key
+/// exchange and signature, is behind the server by then, and the peer is being waited for. A peer that stops in the middle
+/// of its handshake therefore holds its socket for the handshake timeout, and a slot not at all.
 /// A peer that says nothing at all has the handshake timeout for its first byte, and gets no TLS state before.
 /// docs/decisions/0020-hosting.md.
 /// </remarks>
 internal sealed partial class TlsHandshakes : IDisposable
 {
-    /// <summary>Key exchange and signature take about 1 ms; five times that on a busy machine.</summary>
-    private static readonly TimeSpan Computing = TimeSpan.FromMilliseconds(5);
-
     private readonly SemaphoreSlim _slots;
     private readonly TimeSpan _timeout;
     private readonly HubMetrics _metrics;
@@ -53,13 +52,7 @@ internal sealed partial class TlsHandshakes : IDisposable
     /// <param name="getOptions">Certificate and rules for the handshake of a connection with these features; called for each, since certificates are renewed.</param>
     public void Use(ListenOptions listener, Func<IFeatureCollection, SslServerAuthenticationOptions> getOptions)
     {
-        listener.Use(next => async connection =>
-        {
-            if (await FirstByte.PeekAsync(connection.Transport.Input, _timeout, _time) is not null)
-            {
-                await RunAsync(connection, next);
-            }
-        });
+        listener.Use(next => connection => RunAsync(connection, next));
         listener.UseHttps(new TlsHandshakeCallbackOptions
         {
             HandshakeTimeout = _timeout,
@@ -78,6 +71,7 @@ internal sealed partial class TlsHandshakes : IDisposable
         {
             connection.Features.Get<Handshake>()?.Succeeded();
             connection.Features.Set<Handshake>(null);
+            TlsIdleBuffers.TryRelease(connection.Features.Get<ISslStreamFeature>()?.SslStream);
             return next(connection);
         });
     }
@@ -87,7 +81,13 @@ internal sealed partial class TlsHandshakes : IDisposable
 
     private async Task RunAsync(ConnectionContext connection, ConnectionDelegate next)
     {
-        var handshake = new Handshake(this, connection.RemoteEndPoint);
+        if (await FirstByte.PeekAsync(connection.Transport.Input, _timeout, _time) is null)
+        {
+            return;
+        }
+
+        var handshake = new Handshake(this, connection.RemoteEndPoint, connection.Transport);
+        connection.Transport = handshake;
         connection.Features.Set(handshake);
         try
         {
@@ -111,25 +111,34 @@ internal sealed partial class TlsHandshakes : IDisposable
         public static partial void Failed(ILogger logger, string connectionId, string problem);
     }
 
-    /// <summary>One handshake and its slot.</summary>
-    private sealed class Handshake(TlsHandshakes owner, EndPoint? peer)
+    /// <summary>
+    /// One handshake and its slot. Stands between TLS and the transport, since that is where the answer to the hello shows;
+    /// afterwards it only passes on.
+    /// </summary>
+    private sealed class Handshake(TlsHandshakes owner, EndPoint? peer, IDuplexPipe transport) : PipeWriter, IDuplexPipe
     {
+        private readonly PipeWriter _output = transport.Output;
         private readonly long _began = owner._time.GetTimestamp();
-        private ITimer? _giveBack;
         private int _hasSlot;
         private int _isOver;
+
+        public PipeReader Input => transport.Input;
+
+        public PipeWriter Output => this;
+
+        public bool HasSucceeded { get; private set; }
+
+        public SslProtocols? Offered { get; set; }
+
+        public override bool CanGetUnflushedBytes => _output.CanGetUnflushedBytes;
+
+        public override long UnflushedBytes => _output.UnflushedBytes;
 
         public async Task BeginComputingAsync(CancellationToken deadline)
         {
             await owner._slots.WaitAsync(deadline);
             Volatile.Write(ref _hasSlot, 1);
-            _giveBack = owner._time.CreateTimer(
-                static handshake => ((Handshake)handshake!).GiveBack(), this, Computing, Timeout.InfiniteTimeSpan);
         }
-
-        public bool HasSucceeded { get; private set; }
-
-        public SslProtocols? Offered { get; set; }
 
         public void Succeeded()
         {
@@ -139,12 +148,35 @@ internal sealed partial class TlsHandshakes : IDisposable
 
         public void Failed() => Over(succeeded: false);
 
+        public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
+        {
+            GiveBack();
+            return _output.WriteAsync(source, cancellationToken);
+        }
+
+        public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
+        {
+            GiveBack();
+            return _output.FlushAsync(cancellationToken);
+        }
+
+        public override Memory<byte> GetMemory(int sizeHint = 0) => _output.GetMemory(sizeHint);
+
+        public override Span<byte> GetSpan(int sizeHint = 0) => _output.GetSpan(sizeHint);
+
+        public override void Advance(int bytes) => _output.Advance(bytes);
+
+        public override void CancelPendingFlush() => _output.CancelPendingFlush();
+
+        public override void Complete(Exception? exception = null) => _output.Complete(exception);
+
+        public override ValueTask CompleteAsync(Exception? exception = null) => _output.CompleteAsync(exception);
+
         private void Over(bool succeeded)
         {
             if (Interlocked.Exchange(ref _isOver, 1) == 0)
             {
                 GiveBack();
-                _giveBack?.Dispose();
                 if (!succeeded)
                 {
                     owner.HasFailed?.Invoke(peer, Offered);
@@ -156,7 +188,7 @@ internal sealed partial class TlsHandshakes : IDisposable
 
         private void GiveBack()
         {
-            if (Interlocked.Exchange(ref _hasSlot, 0) == 1)
+            if (Volatile.Read(ref _hasSlot) == 1 && Interlocked.Exchange(ref _hasSlot, 0) == 1)
             {
                 owner._slots.Release();
             }

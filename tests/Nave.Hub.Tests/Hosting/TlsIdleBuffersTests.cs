@@ -1,0 +1,64 @@
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Nave.Hub.Hosting;
+
+namespace Nave.Hub.Tests.Hosting;
+
+public sealed class TlsIdleBuffersTests
+{
+    private static CancellationToken Stopping => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task This_runtime_lets_an_idle_connections_buffers_go_and_the_connection_works_on()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere TLS is not OpenSSL's.");
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        using var connecting = new TcpClient();
+        await connecting.ConnectAsync((IPEndPoint)listener.LocalEndpoint, Stopping);
+        using var accepted = await listener.AcceptTcpClientAsync(Stopping);
+        await using var server = new SslStream(accepted.GetStream());
+        await using var client = new SslStream(connecting.GetStream(), false, (_, _, _, _) => true);
+        using var certificate = SelfSigned();
+        await Task.WhenAll(
+            server.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = certificate }, Stopping),
+            client.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "localhost" }, Stopping));
+
+        Assert.True(TlsIdleBuffers.TryRelease(server));
+
+        var bytes = new byte[40_000];
+        for (var round = 0; round < 3; round++)
+        {
+            var sent = RandomNumberGenerator.GetBytes(bytes.Length);
+            var sending = client.WriteAsync(sent, Stopping).AsTask();
+            await server.ReadExactlyAsync(bytes, Stopping);
+            await sending;
+            Assert.Equal(sent, bytes);
+
+            sending = server.WriteAsync(sent, Stopping).AsTask();
+            await client.ReadExactlyAsync(bytes, Stopping);
+            await sending;
+            Assert.Equal(sent, bytes);
+        }
+    }
+
+    [Fact]
+    public async Task A_stream_without_a_handshake_has_nothing_to_let_go()
+    {
+        await using var stream = new SslStream(new MemoryStream());
+
+        Assert.False(TlsIdleBuffers.TryRelease(stream));
+        Assert.False(TlsIdleBuffers.TryRelease(null));
+    }
+
+    private static X509Certificate2 SelfSigned()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256);
+        var now = TimeProvider.System.GetUtcNow();
+        return request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
+    }
+}
