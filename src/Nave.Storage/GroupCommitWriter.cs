@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Data.Common;
 using Microsoft.Extensions.Logging;
 
@@ -11,8 +10,8 @@ namespace Nave.Storage;
 /// </summary>
 internal sealed partial class GroupCommitWriter : IAsyncDisposable
 {
-    // 10 to 100 updates take 0.6 to 4 ms (measurements.md 5.d); past that latency grows and throughput does not.
-    private const int MaxBatch = 128;
+    // A batch ends by its time; more units only where each takes microseconds: they share pages and the sync.
+    private const int MaxBatch = 512;
 
     // Callers wait for room beyond this, so a flood of writes holds their requests back instead of memory.
     private const int MaxQueued = 4096;
@@ -24,7 +23,7 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
     private readonly SqlSession _session;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly BlockingCollection<Unit> _queue = new(new ConcurrentQueue<Unit>());
+    private readonly WriteQueue _queue = new();
     private readonly SemaphoreSlim _room = new(MaxQueued);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -41,68 +40,75 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
     public async Task<T> WriteAsync<T>(Func<SqlSession, T> work, CancellationToken stopping, bool needsSavepoint = true)
     {
         await _room.WaitAsync(stopping);
-        var unit = new Unit<T>(work, stopping) { NeedsSavepoint = needsSavepoint };
-        try
+        var unit = new Work<T>(work, needsSavepoint, stopping);
+        _queue.Add(unit);
+        return await unit.Completion;
+    }
+
+    /// <summary>Not async: the usual unit finds room.</summary>
+    public ValueTask<T> WriteAsync<T>(WriteUnit<T> unit)
+    {
+        if (!_room.Wait(0))
         {
-            _queue.Add(unit, stopping);
-        }
-        catch (InvalidOperationException) when (_queue.IsAddingCompleted)
-        {
-            _room.Release();
-            throw new StorageUnavailableException("The database is closed.");
+            return WriteWithRoomAsync(unit);
         }
 
-        return await unit.Completion;
+        _queue.Add(unit);
+        return unit.Completion;
     }
 
     public async ValueTask DisposeAsync()
     {
-        _queue.CompleteAdding();
+        _queue.Close();
         await _ended.Task;
+        _queue.Dispose();
+    }
+
+    private async ValueTask<T> WriteWithRoomAsync<T>(WriteUnit<T> unit)
+    {
+        await _room.WaitAsync();
+        _queue.Add(unit);
+        return await unit.Completion;
     }
 
     private void Run()
     {
         try
         {
-            var batch = new List<Unit>(MaxBatch);
-            while (_queue.TryTake(out var first, Timeout.Infinite))
+            var batch = new List<WriteUnit>(MaxBatch);
+            while (_queue.Take(out var first))
             {
                 Commit(first, batch);
                 batch.Clear();
             }
 
             Close();
+            _queue.End(new StorageUnavailableException("The database is closed."));
             _ended.SetResult();
         }
         catch (Exception e) // The thread's last line: whoever waits must hear of it.
         {
             Log.WriterFailed(_logger, e);
-            _queue.CompleteAdding();
-            while (_queue.TryTake(out var unit))
-            {
-                unit.Fail(new StorageUnavailableException("The database's writer has stopped.", e));
-            }
-
+            _queue.End(new StorageUnavailableException("The database's writer has stopped.", e));
             _session.Dispose();
             _ended.SetResult();
         }
     }
 
-    private void Commit(Unit first, List<Unit> batch)
+    private void Commit(WriteUnit first, List<WriteUnit> batch)
     {
         var started = _time.GetTimestamp();
         Exception? failure = null;
         try
         {
             Execute(_dialect.BeginWrite);
-            var next = first;
+            WriteUnit? next = first;
             do
             {
                 batch.Add(next);
                 RunUnit(next);
             }
-            while (batch.Count < MaxBatch && _time.GetElapsedTime(started) < MaxBatchTime && _queue.TryTake(out next!));
+            while (batch.Count < MaxBatch && _time.GetElapsedTime(started) < MaxBatchTime && _queue.TryTake(out next));
             Execute("COMMIT");
         }
         catch (Exception e) when (e is DbException or BatchLostException)
@@ -115,28 +121,47 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
         }
 
         _room.Release(batch.Count);
+        Complete(batch, failure);
+    }
+
+    private static void Complete(List<WriteUnit> batch, Exception? failure)
+    {
+        List<WriteUnit>? others = null;
         foreach (var unit in batch)
         {
-            unit.Complete(failure);
+            if (unit.RunsWaiters)
+            {
+                (others ??= new List<WriteUnit>(batch.Count)).Add(unit);
+            }
+            else
+            {
+                unit.Complete(failure);
+            }
+        }
+
+        if (others is not null)
+        {
+            new CommittedUnits([.. others], failure).Queue();
         }
     }
 
-    private void RunUnit(Unit unit)
+    private void RunUnit(WriteUnit unit)
     {
         if (unit.IsCancelled)
         {
             return;
         }
 
-        if (unit.NeedsSavepoint)
+        var needsSavepoint = unit.NeedsSavepoint;
+        if (needsSavepoint)
         {
             Execute("SAVEPOINT unit");
         }
 
         try
         {
-            unit.Run(_session);
-            if (unit.NeedsSavepoint)
+            unit.RunIn(_session);
+            if (needsSavepoint)
             {
                 Execute("RELEASE unit");
             }
@@ -148,7 +173,7 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
                 throw new BatchLostException(e); // A full disk may end the transaction, and with it the units before this one.
             }
 
-            if (unit.NeedsSavepoint)
+            if (needsSavepoint)
             {
                 Execute("ROLLBACK TO unit");
                 Execute("RELEASE unit");
@@ -194,28 +219,8 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
 
     private void Execute(string sql) => _session.Execute(sql);
 
-    /// <summary>A write on its way: what to do, and whoever waits for it.</summary>
-    private abstract class Unit
-    {
-        /// <summary>Whether it may have changed something when it throws.</summary>
-        public required bool NeedsSavepoint { get; init; }
-
-        public abstract bool IsCancelled { get; }
-
-        public abstract void Run(SqlSession session);
-
-        public abstract void Thrown(Exception e);
-
-        public abstract void Complete(Exception? commitFailure);
-
-        public void Fail(Exception e)
-        {
-            Thrown(e);
-            Complete(null);
-        }
-    }
-
-    private sealed class Unit<T>(Func<SqlSession, T> work, CancellationToken stopping) : Unit
+    /// <summary>A unit as a function, with a task for whoever waits.</summary>
+    private sealed class Work<T>(Func<SqlSession, T> work, bool needsSavepoint, CancellationToken stopping) : WriteUnit
     {
         private readonly TaskCompletionSource<T> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private T? _result;
@@ -224,17 +229,21 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
 
         public Task<T> Completion => _completion.Task;
 
-        public override bool IsCancelled => stopping.IsCancellationRequested;
+        protected internal override bool NeedsSavepoint => needsSavepoint;
 
-        public override void Run(SqlSession session)
+        internal override bool IsCancelled => stopping.IsCancellationRequested;
+
+        internal override bool RunsWaiters => false;
+
+        internal override void RunIn(SqlSession session)
         {
             _hasRun = true;
             _result = work(session);
         }
 
-        public override void Thrown(Exception e) => _thrown = e;
+        internal override void Thrown(Exception e) => _thrown = e;
 
-        public override void Complete(Exception? commitFailure)
+        internal override void Complete(Exception? commitFailure)
         {
             if ((_thrown ?? commitFailure) is { } failure)
             {

@@ -61,6 +61,12 @@ public sealed class HubDatabase : IAsyncDisposable
     public Task<T> WriteLastAsync<T>(Func<SqlSession, T> unit, CancellationToken stopping) =>
         _writer.WriteAsync(unit, stopping, needsSavepoint: false);
 
+    /// <summary>
+    /// Runs a unit that is an object, once. What waits for it goes on together with others of its commit: it does not block.
+    /// </summary>
+    /// <exception cref="StorageUnavailableException">The commit failed, and the unit has no result for that.</exception>
+    public ValueTask<T> WriteAsync<T>(WriteUnit<T> unit) => _writer.WriteAsync(unit);
+
     /// <inheritdoc cref="WriteAsync{T}(Func{SqlSession, T}, CancellationToken)"/>
     public Task WriteAsync(Action<SqlSession> unit, CancellationToken stopping) => _writer.WriteAsync(
         session =>

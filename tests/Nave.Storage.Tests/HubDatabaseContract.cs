@@ -218,6 +218,49 @@ public abstract class HubDatabaseContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Units_that_are_objects_share_a_commit_with_others_and_each_has_its_own_end()
+    {
+        using var gate = new ManualResetEventSlim();
+        var held = Database.WriteAsync(_ => gate.Wait(), default);
+        var kept = Enumerable.Range(1, 100).Select(i => Database.WriteAsync(new InsertUnit(i, "kept")).AsTask()).ToArray();
+        var other = InsertAsync(101, "other");
+        var twice = Database.WriteAsync(new InsertUnit(1, "twice")).AsTask();
+        var last = Database.WriteAsync(new InsertUnit(102, "last")).AsTask();
+        gate.Set();
+
+        await held;
+        Assert.All(await Task.WhenAll(kept), rows => Assert.Equal(1, rows));
+        await other;
+        await Assert.ThrowsAnyAsync<System.Data.Common.DbException>(() => twice);
+        Assert.Equal(1, await last);
+        Assert.Equal("kept", await ReadAsync(Database, 1));
+        Assert.Equal("kept", await ReadAsync(Database, 100));
+        Assert.Equal("last", await ReadAsync(Database, 102));
+    }
+
+    [Fact]
+    public async Task A_unit_after_closing_has_the_result_that_stands_for_it_or_fails()
+    {
+        await Database.DisposeAsync();
+
+        Assert.Equal(-1, await Database.WriteAsync(new InsertUnit(1, "late") { Otherwise = -1 }));
+        await Assert.ThrowsAsync<StorageUnavailableException>(() => Database.WriteAsync(new InsertUnit(1, "late")).AsTask());
+    }
+
+    [Fact]
+    public async Task More_units_than_may_wait_are_all_written()
+    {
+        using var gate = new ManualResetEventSlim();
+        var held = Database.WriteAsync(_ => gate.Wait(), default);
+        var writes = Enumerable.Range(1, 5000).Select(i => Database.WriteAsync(new InsertUnit(i, "kept")).AsTask()).ToArray();
+        gate.Set();
+
+        await held;
+        Assert.Equal(5000, (await Task.WhenAll(writes)).Sum());
+        Assert.Equal(5000, await Database.ReadAsync(session => session.Number("SELECT count(*) FROM notes"), default));
+    }
+
+    [Fact]
     public async Task A_write_after_closing_is_refused()
     {
         await Database.DisposeAsync();
@@ -291,9 +334,28 @@ public abstract class HubDatabaseContract : IAsyncLifetime
 
     protected Task<T> WriteAsync<T>(Func<SqlSession, T> unit) => Database.WriteAsync(unit, default);
 
+    protected ValueTask<T> WriteAsync<T>(WriteUnit<T> unit) => Database.WriteAsync(unit);
+
     private async Task ReopenAsync(params SchemaPart[] parts)
     {
         await Database.DisposeAsync();
         _database = Open(parts);
+    }
+
+    protected sealed class InsertUnit(int id, string body) : WriteUnit<int>
+    {
+        /// <summary>The result when the database cannot take it.</summary>
+        public int? Otherwise { get; init; }
+
+        protected internal override bool NeedsSavepoint => false;
+
+        protected override int Run(SqlSession session) =>
+            session.Execute("INSERT INTO notes (id, body) VALUES (@id, @body)", ("@id", id), ("@body", body));
+
+        protected override bool TryReplace(StorageUnavailableException failure, out int result)
+        {
+            result = Otherwise ?? 0;
+            return Otherwise is not null;
+        }
     }
 }

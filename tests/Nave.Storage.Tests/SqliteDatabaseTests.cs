@@ -62,6 +62,7 @@ public sealed class SqliteDatabaseTests : HubDatabaseContract
         await WriteAsync(session => session.Number("PRAGMA max_page_count = 20"));
 
         await Assert.ThrowsAsync<StorageUnavailableException>(() => InsertAsync(1, new string('x', 1_000_000)));
+        Assert.Equal(-1, await WriteAsync(new InsertUnit(1, new string('x', 1_000_000)) { Otherwise = -1 }));
 
         await WriteAsync(session => session.Number("PRAGMA max_page_count = 1000000"));
         await InsertAsync(1, "fits");

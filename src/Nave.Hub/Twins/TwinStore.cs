@@ -44,20 +44,8 @@ internal sealed class TwinStore(HubDatabase database, TwinReader reader, TwinWri
         writer.ReadPatch(generationId, json, expectedVersion);
 
     /// <summary>Merges a checked patch into the reported properties. Durable when completed.</summary>
-    public async ValueTask<ReportedOutcome> PatchReportedAsync(IdentityId id, ReportedPatch patch, ReportedVersion known)
-    {
-        try
-        {
-            ReportedOutcome Patch(SqlSession session) => writer.PatchReported(session, id, patch, known);
-            return await (writer.TellsOfReported
-                ? database.WriteAsync(Patch, CancellationToken.None)
-                : database.WriteLastAsync(Patch, CancellationToken.None));
-        }
-        catch (StorageUnavailableException)
-        {
-            return HubFailures.Unavailable;
-        }
-    }
+    public ValueTask<ReportedOutcome> PatchReportedAsync(IdentityId id, ReportedPatch patch, ReportedVersion known) =>
+        database.WriteAsync(new ReportedUnit(writer, id, patch, known));
 
     /// <summary>Applies what a back end asks. Durable when completed.</summary>
     public async ValueTask<Outcome<TwinChanged>> ChangeAsync(IdentityId id, TwinUpdate update, ETagCondition condition)
@@ -87,6 +75,21 @@ internal sealed class TwinStore(HubDatabase database, TwinReader reader, TwinWri
         if (known is not null && known != model)
         {
             await database.WriteAsync(session => writer.KeepModel(session, id, generationId, model), stopping);
+        }
+    }
+
+    /// <summary>A reported patch on its way.</summary>
+    private sealed class ReportedUnit(TwinWriter writer, IdentityId id, ReportedPatch patch, ReportedVersion known) : WriteUnit<ReportedOutcome>
+    {
+        // Asked when it begins: the twin is the last that is written, unless somebody wants an event behind it.
+        protected override bool NeedsSavepoint => writer.TellsOfReported;
+
+        protected override ReportedOutcome Run(SqlSession session) => writer.PatchReported(session, id, patch, known);
+
+        protected override bool TryReplace(StorageUnavailableException failure, out ReportedOutcome result)
+        {
+            result = HubFailures.Unavailable;
+            return true;
         }
     }
 }

@@ -29,18 +29,21 @@ internal sealed class MqttTwins(
 
     // Order: this lock, then the writer's.
     private readonly Lock _order = new();
-    private Channel<Request>? _requests;
+    private Channel<Request>? _waiting;
     private Task _answering = Task.CompletedTask;
+
+    // Requests without an answer; only the loop raises it.
+    private int _taken;
     private List<DesiredChange>? _held;
     private bool _isWatching;
     private long _toldVersion;
 
     /// <summary>Whether a further request must wait. For the loop, which alone adds.</summary>
-    public bool IsFull => _requests?.Reader.Count >= MaxWaiting;
+    public bool IsFull => _waiting?.Reader.Count >= MaxWaiting;
 
     /// <summary>Completes when a further request has room.</summary>
     public async ValueTask WaitForRoomAsync(CancellationToken closing) =>
-        await (_requests?.Writer.WaitToWriteAsync(closing) ?? ValueTask.FromResult(true));
+        await (_waiting?.Writer.WaitToWriteAsync(closing) ?? ValueTask.FromResult(true));
 
     /// <summary>Takes a request. The PUBACK of a patch leaves when the patch is durable.</summary>
     public void Take(in PublishIntent intent, in PublishPacket publish, long receivedAt)
@@ -55,13 +58,19 @@ internal sealed class MqttTwins(
         }
 
         var request = new Request(intent.RequestId.ToArray(), isPatch, payload, intent.ExpectedVersion, ticket, receivedAt);
-        if (_requests is null)
+        if (Volatile.Read(ref _taken) > 0)
         {
-            _requests = Channel.CreateBounded<Request>(new BoundedChannelOptions(MaxWaiting) { SingleReader = true, SingleWriter = true });
-            _answering = AnswerAsync(_requests.Reader);
+            // Made before the request is counted: who answers reads from it then.
+            _waiting ??= Channel.CreateBounded<Request>(new BoundedChannelOptions(MaxWaiting) { SingleReader = true, SingleWriter = true });
         }
 
-        _requests.Writer.TryWrite(request); // There is room: the loop has asked.
+        if (Interlocked.Increment(ref _taken) is 1)
+        {
+            _answering = AnswerAsync(request); // Comes back when it has to wait, for SQL usually.
+            return;
+        }
+
+        _waiting!.Writer.TryWrite(request); // Another was there before; there is room, the loop has asked.
     }
 
     /// <summary>
@@ -109,7 +118,6 @@ internal sealed class MqttTwins(
     /// <summary>The connection is over: patches that were taken are still made durable.</summary>
     public async ValueTask CompleteAsync(CancellationToken deadline)
     {
-        _requests?.Writer.TryComplete();
         await _answering.WaitAsync(deadline);
     }
 
@@ -144,24 +152,35 @@ internal sealed class MqttTwins(
         }
     }
 
-    private async Task AnswerAsync(ChannelReader<Request> requests)
+    // One at a time: whoever takes the first request answers, and all that come meanwhile.
+    private async Task AnswerAsync(Request request)
     {
-        await Task.Yield(); // Off the connection's loop.
         try
         {
-            await foreach (var request in requests.ReadAllAsync(CancellationToken.None))
+            while (true)
             {
-                if (await PassAsync(request) is { } throttled)
+                var pass = PassAsync(request);
+                if ((pass.IsCompletedSuccessfully ? pass.Result : await OutlastAsync(pass)) is { } throttled)
                 {
                     Refuse(request, throttled);
                     Acknowledge(request);
                 }
+                else if (request.IsPatch)
+                {
+                    Answer(request, await PatchAsync(request));
+                }
                 else
                 {
-                    await (request.IsPatch ? PatchAsync(request) : GetAsync(request));
+                    await GetAsync(request);
                 }
 
                 _writer.Flush();
+                if (Interlocked.Decrement(ref _taken) is 0)
+                {
+                    return;
+                }
+
+                request = await _waiting!.Reader.ReadAsync(CancellationToken.None); // Counted, so there or about to be.
             }
         }
         catch (Exception e) // A broken promise of ours costs this connection and is told.
@@ -171,12 +190,14 @@ internal sealed class MqttTwins(
         }
     }
 
-    private async ValueTask<HubFailure?> PassAsync(Request request)
+    private ValueTask<HubFailure?> PassAsync(Request request) => session.PassAsync(
+        request.IsPatch ? Metered.TwinUpdates : Metered.TwinReads, _channel.Closing, time.GetElapsedTime(request.ReceivedAt));
+
+    private static async ValueTask<HubFailure?> OutlastAsync(ValueTask<HubFailure?> pass)
     {
         try
         {
-            var operation = request.IsPatch ? Metered.TwinUpdates : Metered.TwinReads;
-            return await session.PassAsync(operation, _channel.Closing, time.GetElapsedTime(request.ReceivedAt));
+            return await pass;
         }
         catch (OperationCanceledException)
         {
@@ -214,11 +235,11 @@ internal sealed class MqttTwins(
         }
     }
 
-    private async ValueTask PatchAsync(Request request)
+    private ValueTask<ReportedOutcome> PatchAsync(Request request) =>
+        request.Patch is { } patch ? session.PatchReportedAsync(patch, request.ExpectedVersion) : new(HubFailures.MessageTooLarge);
+
+    private void Answer(Request request, ReportedOutcome outcome)
     {
-        var outcome = request.Patch is { } patch
-            ? await session.PatchReportedAsync(patch, request.ExpectedVersion)
-            : HubFailures.MessageTooLarge;
         if (outcome.Failure is not { } failure)
         {
             Publish(TwinAnswers.PatchedTopic(request.Id, outcome.Version), ReadOnlyMemory<byte>.Empty);

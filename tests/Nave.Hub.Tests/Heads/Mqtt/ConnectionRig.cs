@@ -8,6 +8,7 @@ using Nave.Hub.Heartbeats;
 using Nave.Hub.Monitoring;
 using Nave.Hub.Quotas;
 using Nave.Hub.Telemetry;
+using Nave.Hub.Twins;
 using Nave.Hub.Tests.Harness;
 using Nave.Protocol.Access;
 using Nave.Protocol.Identities;
@@ -57,8 +58,9 @@ internal sealed class ConnectionRig : IDisposable
         // A session without a place: what only a place needs is not reached.
         var intake = new HeartbeatIntake(new HeartbeatTable(), new HeartbeatOptions(), Time);
         var limits = new SessionLimits(new DeviceLimits(access ?? new AccessOptions(), Time), Meter, Time);
+        var twins = new TwinStore(null!, null!, new TwinWriter(new TwinOptions(), null!, Time)); // Reads patches, and nothing else is asked of it.
         var home = new DeviceSessions(
-            null!, null!, null!, null!, telemetry, null!, null!, null!, null!, _faults, intake, limits, Time, NullLogger<DeviceSessions>.Instance);
+            null!, null!, null!, null!, telemetry, twins, null!, null!, null!, _faults, intake, limits, Time, NullLogger<DeviceSessions>.Instance);
         Session = new DeviceSession(
             home, telemetry, _faults, intake, limits, new SessionRequest(grant, DeviceProtocol.Mqtt, Channel), default, holdsPlace: false);
         var topics = new MqttTopics(id);
