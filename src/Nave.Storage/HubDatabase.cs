@@ -80,6 +80,16 @@ public sealed class HubDatabase : IAsyncDisposable
     /// interrupted when <paramref name="stopping"/> says so.</summary>
     public Task<T> ReadAsync<T>(Func<SqlSession, T> query, CancellationToken stopping) => _readers.ReadAsync(query, stopping);
 
+    /// <summary>
+    /// Looks something up by its key, which takes microseconds: less than to hand it to another thread. So it runs at once
+    /// where this is a thread of the pool and a reader is free; elsewhere like a read.
+    /// </summary>
+    /// <param name="argument">What is looked for; handed to <paramref name="query"/>, which captures nothing.</param>
+    /// <param name="query">Must be short.</param>
+    /// <param name="stopping">Before it begins.</param>
+    public ValueTask<T> LookUpAsync<TArgument, T>(TArgument argument, Func<SqlSession, TArgument, T> query, CancellationToken stopping) =>
+        _readers.LookUpAsync(argument, query, stopping);
+
     /// <summary>Commits what has been taken, refuses the rest, checkpoints and closes.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -25,6 +25,28 @@ internal sealed class ReaderPool(SqlDialect dialect) : IAsyncDisposable
         }
     }
 
+    public ValueTask<T> LookUpAsync<TArgument, T>(TArgument argument, Func<SqlSession, TArgument, T> query, CancellationToken stopping)
+    {
+        // A thread of the transport serves many connections: it waits for no disk.
+        if (stopping.IsCancellationRequested || !Thread.CurrentThread.IsThreadPoolThread || !_room.Wait(0, CancellationToken.None))
+        {
+            return new ValueTask<T>(ReadAsync(session => query(session, argument), stopping));
+        }
+
+        try
+        {
+            return new ValueTask<T>(Read(session => query(session, argument), CancellationToken.None));
+        }
+        catch (Exception e)
+        {
+            return ValueTask.FromException<T>(e);
+        }
+        finally
+        {
+            _room.Release();
+        }
+    }
+
     /// <summary>Waits for running reads, then closes.</summary>
     public async ValueTask DisposeAsync()
     {

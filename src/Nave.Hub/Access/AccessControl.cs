@@ -39,7 +39,11 @@ internal sealed partial class AccessControl(
         }
 
         var since = time.GetTimestamp();
-        return Judged(await LookUpAsync(() => JudgeDeviceAsync(id, proof, stopping)), proof.Peer, id, new Attempt(proof.Protocol, proof.Offered(id), since));
+        var outcome = await LookUpAsync(() => JudgeDeviceAsync(id, proof, stopping));
+
+        // Only of a refusal it is told what was offered; to see that means to read the token once more.
+        var offered = outcome.Failure is null ? null : proof.Offered(id);
+        return Judged(outcome, proof.Peer, id, new Attempt(proof.Protocol, offered, since));
     }
 
     /// <summary>
@@ -78,7 +82,7 @@ internal sealed partial class AccessControl(
     /// <summary>Why an admitted credential no longer stands, judged by the identities, policies and authorities as they are now; null when it does.</summary>
     public async ValueTask<CloseReason?> FindRevocationAsync(AccessGrant grant, CancellationToken stopping) =>
         FindRevocationAtHand(grant)
-        ?? (grant.Identity is { } id ? IdentityRules.FindRevocation(grant, await identities.FindAsync(id, stopping)) : null);
+        ?? (grant.Identity is { } id && !IsAsJudged(grant, id) ? IdentityRules.FindRevocation(grant, await identities.FindAsync(id, stopping)) : null);
 
     /// <summary>The part of <see cref="FindRevocationAsync"/> that needs no look-up: expiry, policy, authority.</summary>
     public CloseReason? FindRevocationAtHand(AccessGrant grant) =>
@@ -87,7 +91,17 @@ internal sealed partial class AccessControl(
         : grant.Kind is CredentialKind.CertificateAuthority && !authorities.IsVerified(grant.ProofDigest) ? CloseReason.CredentialRevoked
         : null;
 
+    // Nothing has been written since the identity was read: no need to read it again.
+    private bool IsAsJudged(AccessGrant grant, IdentityId id) => grant.JudgedAt != 0 && grant.JudgedAt == identities.StampOf(id);
+
     private async ValueTask<Outcome<AccessGrant>> JudgeDeviceAsync(IdentityId id, DeviceProof proof, CancellationToken stopping)
+    {
+        var stamp = identities.StampOf(id); // Before the read: a change in between makes it another.
+        var outcome = await JudgeProofAsync(id, proof, stopping);
+        return outcome.Value is { } grant ? grant with { JudgedAt = stamp } : outcome;
+    }
+
+    private async ValueTask<Outcome<AccessGrant>> JudgeProofAsync(IdentityId id, DeviceProof proof, CancellationToken stopping)
     {
         if (string.IsNullOrEmpty(proof.Token))
         {

@@ -38,6 +38,12 @@ internal sealed record AccessGrant
     /// <summary>The address that it was given to, where the policy is narrowed to some; null otherwise.</summary>
     public IPAddress? Peer { get; init; }
 
+    /// <summary>
+    /// <see cref="IIdentitySource.StampOf"/> before <see cref="Identity"/> was read and judged: while it is the same, so is the
+    /// identity. 0 where it was not noted.
+    /// </summary>
+    public long JudgedAt { get; init; }
+
     /// <summary>SHA-256 of the key, thumbprint or authority that proved the credential; compared on changes.</summary>
     public required string ProofDigest { get; init; }
 

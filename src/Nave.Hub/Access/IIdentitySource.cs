@@ -11,6 +11,12 @@ internal interface IIdentitySource
 
     /// <summary>The identity, or null. Of a module: with its device's status.</summary>
     ValueTask<DeviceIdentity?> FindAsync(IdentityId id, CancellationToken stopping);
+
+    /// <summary>
+    /// Rises with each change of the identity, before <see cref="Changed"/> is raised: what was read when it was the same
+    /// is still so. Others may raise it, too. 0 where nothing is counted.
+    /// </summary>
+    long StampOf(IdentityId id);
 }
 
 /// <summary>The registry as that.</summary>
@@ -25,4 +31,7 @@ internal sealed class RegistryIdentities(DeviceRegistry registry) : IIdentitySou
 
     /// <inheritdoc/>
     public ValueTask<DeviceIdentity?> FindAsync(IdentityId id, CancellationToken stopping) => registry.FindAsync(id, stopping);
+
+    /// <inheritdoc/>
+    public long StampOf(IdentityId id) => registry.StampOf(id);
 }

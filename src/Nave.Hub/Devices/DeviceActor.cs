@@ -10,8 +10,13 @@ namespace Nave.Hub.Devices;
 /// One identity that is connected or being addressed. Owns the connection's place, the command box, the twin's
 /// write order and who takes direct methods; its home sees to it that one call runs at a time. Knows nothing of where it lives: sessions are named, not referenced.
 /// </summary>
-internal sealed class DeviceActor(IdentityId id, CommandBox commands, TwinBox twin, MethodWatch methods) : IDeviceActor
+/// <param name="id">Whom this is.</param>
+/// <param name="parts">Makes what an actor needs when it is first used: a device that is only connected needs none of it.</param>
+internal sealed class DeviceActor(IdentityId id, ActorParts parts) : IDeviceActor
 {
+    private CommandBox? _commands;
+    private TwinBox? _twin;
+    private MethodWatch? _methods;
     private SessionName? _connected;
     private long _epoch;
 
@@ -19,7 +24,14 @@ internal sealed class DeviceActor(IdentityId id, CommandBox commands, TwinBox tw
     public IdentityId Id { get; } = id;
 
     /// <summary>Whether nothing but a cache would be lost if this actor were dropped.</summary>
-    public bool IsIdle => _connected is null && commands.IsIdle && twin.IsIdle && methods.IsIdle;
+    public bool IsIdle =>
+        _connected is null && _commands is not { IsIdle: false } && _twin is not { IsIdle: false } && _methods is not { IsIdle: false };
+
+    private CommandBox Commands => _commands ??= parts.Commands(Id);
+
+    private TwinBox Twin => _twin ??= parts.Twin(Id);
+
+    private MethodWatch Methods => _methods ??= parts.Methods();
 
     /// <inheritdoc/>
     public ValueTask<TakeoverResult> ConnectAsync(Guid node, long session, long epochFloor)
@@ -29,9 +41,7 @@ internal sealed class DeviceActor(IdentityId id, CommandBox commands, TwinBox tw
         _connected = new SessionName(node, session, _epoch);
         if (previous is { } loser)
         {
-            commands.SessionEnded(loser);
-            twin.SessionEnded(loser);
-            methods.End(loser);
+            SessionEnded(loser);
         }
 
         return ValueTask.FromResult(new TakeoverResult(_connected.Value, previous));
@@ -46,9 +56,7 @@ internal sealed class DeviceActor(IdentityId id, CommandBox commands, TwinBox tw
         }
 
         _connected = null;
-        commands.SessionEnded(session);
-        twin.SessionEnded(session);
-        methods.End(session);
+        SessionEnded(session);
         return ValueTask.FromResult(true);
     }
 
@@ -56,38 +64,38 @@ internal sealed class DeviceActor(IdentityId id, CommandBox commands, TwinBox tw
     public ValueTask<SessionName?> FindConnectedAsync() => ValueTask.FromResult(_connected);
 
     /// <inheritdoc/>
-    public ValueTask<HubFailure?> EnqueueCommandAsync(CloudToDeviceMessage message) => commands.EnqueueAsync(message);
+    public ValueTask<HubFailure?> EnqueueCommandAsync(CloudToDeviceMessage message) => Commands.EnqueueAsync(message);
 
     /// <inheritdoc/>
     public ValueTask GrantCommandsAsync(SessionName session, CommandGrant grant) =>
-        _connected == session ? commands.GrantAsync(session, grant) : ValueTask.CompletedTask;
+        _connected == session ? Commands.GrantAsync(session, grant) : ValueTask.CompletedTask;
 
     /// <inheritdoc/>
     public ValueTask StopCommandsAsync(SessionName session)
     {
-        commands.SessionEnded(session);
+        _commands?.SessionEnded(session);
         return ValueTask.CompletedTask;
     }
 
     /// <inheritdoc/>
-    public ValueTask<CommandDelivery?> ReceiveCommandAsync(TimeSpan lockDuration) => commands.ReceiveAsync(lockDuration);
+    public ValueTask<CommandDelivery?> ReceiveCommandAsync(TimeSpan lockDuration) => Commands.ReceiveAsync(lockDuration);
 
     /// <inheritdoc/>
     public ValueTask<HubFailure?> SettleCommandAsync(Guid lockToken, Settlement settlement) =>
-        commands.SettleAsync(lockToken, settlement);
+        Commands.SettleAsync(lockToken, settlement);
 
     /// <inheritdoc/>
-    public ValueTask<int> PurgeCommandsAsync() => commands.PurgeAsync();
+    public ValueTask<int> PurgeCommandsAsync() => Commands.PurgeAsync();
 
     /// <inheritdoc/>
-    public ValueTask SweepCommandsAsync() => commands.SweepAsync();
+    public ValueTask SweepCommandsAsync() => Commands.SweepAsync();
 
     /// <inheritdoc/>
-    public ValueTask<ReportedOutcome> PatchReportedAsync(ReportedPatch patch) => twin.PatchReportedAsync(patch);
+    public ValueTask<ReportedOutcome> PatchReportedAsync(ReportedPatch patch) => Twin.PatchReportedAsync(patch);
 
     /// <inheritdoc/>
     public ValueTask<Outcome<TwinChanged>> ChangeTwinAsync(TwinUpdate update, ETagCondition condition) =>
-        twin.ChangeAsync(update, condition);
+        Twin.ChangeAsync(update, condition);
 
     /// <inheritdoc/>
     public ValueTask WatchDesiredAsync(SessionName session)
@@ -95,7 +103,7 @@ internal sealed class DeviceActor(IdentityId id, CommandBox commands, TwinBox tw
         // A session that has lost the place is on its way out: it must not take the feed from the one that has it.
         if (_connected == session)
         {
-            twin.Watch(session);
+            Twin.Watch(session);
         }
 
         return ValueTask.CompletedTask;
@@ -104,7 +112,7 @@ internal sealed class DeviceActor(IdentityId id, CommandBox commands, TwinBox tw
     /// <inheritdoc/>
     public ValueTask UnwatchDesiredAsync(SessionName session)
     {
-        twin.SessionEnded(session);
+        _twin?.SessionEnded(session);
         return ValueTask.CompletedTask;
     }
 
@@ -113,11 +121,11 @@ internal sealed class DeviceActor(IdentityId id, CommandBox commands, TwinBox tw
     {
         if (!isOn)
         {
-            methods.End(session);
+            _methods?.End(session);
         }
         else if (_connected == session)
         {
-            methods.Begin(session);
+            Methods.Begin(session);
         }
 
         return ValueTask.CompletedTask;
@@ -125,12 +133,25 @@ internal sealed class DeviceActor(IdentityId id, CommandBox commands, TwinBox tw
 
     /// <inheritdoc/>
     public ValueTask<SessionName?> FindMethodSessionAsync(MethodWaiter? waiter, SessionName? gone) =>
-        ValueTask.FromResult(methods.Find(waiter, gone));
+        ValueTask.FromResult(Methods.Find(waiter, gone));
 
     /// <inheritdoc/>
     public ValueTask StopWaitingForMethodsAsync(MethodWaiter waiter)
     {
-        methods.StopWaiting(waiter);
+        _methods?.StopWaiting(waiter);
         return ValueTask.CompletedTask;
     }
+
+    private void SessionEnded(SessionName session)
+    {
+        _commands?.SessionEnded(session);
+        _twin?.SessionEnded(session);
+        _methods?.End(session);
+    }
 }
+
+/// <summary>Makes the parts of an actor. One instance serves all.</summary>
+/// <param name="Commands">Its commands.</param>
+/// <param name="Twin">Its twin.</param>
+/// <param name="Methods">Who takes its direct methods.</param>
+internal sealed record ActorParts(Func<IdentityId, CommandBox> Commands, Func<IdentityId, TwinBox> Twin, Func<MethodWatch> Methods);

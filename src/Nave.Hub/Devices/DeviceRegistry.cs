@@ -8,7 +8,7 @@ namespace Nave.Hub.Devices;
 
 /// <summary>
 /// The identity registry: reads, rules of creation and change, and the feed of changes that cuts live connections.
-/// SQL is the truth; nothing is cached here. Each change is one unit of writes: what it is judged by cannot change before
+/// SQL is the truth; nothing is cached here, but how often an identity has changed is counted. Each change is one unit of writes: what it is judged by cannot change before
 /// it commits on this node, and a change from another node makes the conditional write miss and start over once.
 /// </summary>
 internal sealed class DeviceRegistry(HubDatabase database, IdentityStore store, RegistryRules rules, RegistryLimits limits, LifecycleEvents events, TwinWriter twins)
@@ -21,9 +21,20 @@ internal sealed class DeviceRegistry(HubDatabase database, IdentityStore store, 
     /// </summary>
     public event Action<DeviceIdentity?, DeviceIdentity?>? Changed;
 
+    // Many share one: a change of another identity costs a reader a look-up that it would not have needed.
+    private const int Stamps = 1024;
+
+    private readonly long[] _stamps = [.. Enumerable.Repeat(1L, Stamps)];
+
     /// <summary>The identity, or null. Of a module: with its device's status.</summary>
-    public async ValueTask<DeviceIdentity?> FindAsync(IdentityId id, CancellationToken stopping) =>
-        await database.ReadAsync(session => store.Find(session, id), stopping);
+    public ValueTask<DeviceIdentity?> FindAsync(IdentityId id, CancellationToken stopping) =>
+        database.LookUpAsync((store, id), static (session, a) => a.store.Find(session, a.id), stopping);
+
+    /// <summary>
+    /// Rises with each change of the identity, after its commit and before <see cref="Changed"/>: who has read it, is told of
+    /// changes from then on, and finds the stamp as it was before the read has missed none.
+    /// </summary>
+    public long StampOf(IdentityId id) => Volatile.Read(ref StampAt(id));
 
     /// <summary>The first devices in the order of their ids.</summary>
     public async ValueTask<IReadOnlyList<DeviceIdentity>> ListAsync(int top, CancellationToken stopping) =>
@@ -103,10 +114,13 @@ internal sealed class DeviceRegistry(HubDatabase database, IdentityStore store, 
         }
     }
 
+    private ref long StampAt(IdentityId id) => ref _stamps[(uint)id.GetHashCode() % Stamps];
+
     private void Raise(List<(DeviceIdentity? Before, DeviceIdentity? After)> changes)
     {
         foreach (var (before, after) in changes)
         {
+            Interlocked.Increment(ref StampAt((after ?? before)!.Id)); // One of them is there.
             Changed?.Invoke(before, after);
         }
     }

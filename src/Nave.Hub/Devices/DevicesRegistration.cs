@@ -23,7 +23,7 @@ internal static class DevicesRegistration
             var boxes = provider.GetRequiredService<CommandBoxes>();
             var twins = provider.GetRequiredService<TwinBoxes>();
             var methods = provider.GetRequiredService<IMethodRoute>();
-            return new InProcessDeviceDirectory(
-                (IdentityId id) => new DeviceActor(id, boxes.Create(id), twins.Create(id), new MethodWatch(methods)));
+            var parts = new ActorParts(boxes.Create, twins.Create, () => new MethodWatch(methods));
+            return new InProcessDeviceDirectory((IdentityId id) => new DeviceActor(id, parts));
         });
 }

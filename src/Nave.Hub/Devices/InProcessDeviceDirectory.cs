@@ -35,6 +35,7 @@ internal sealed class InProcessDeviceDirectory(Func<IdentityId, DeviceActor> wak
         IdentityId id, TArgument argument, Func<DeviceActor, TArgument, ValueTask<T>> call)
     {
         var shard = _shards[(uint)id.GetHashCode() % ShardCount];
+        TaskCompletionSource? turn = null;
         Home? home;
         lock (shard)
         {
@@ -43,38 +44,65 @@ internal sealed class InProcessDeviceDirectory(Func<IdentityId, DeviceActor> wak
                 shard[id] = home = new Home(wake(id));
             }
 
-            home.Callers++;
+            if (home.IsBusy)
+            {
+                turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                (home.Waiting ??= new Queue<TaskCompletionSource>()).Enqueue(turn);
+            }
+
+            home.IsBusy = true;
         }
 
-        await home.Gate.WaitAsync();
+        if (turn is not null)
+        {
+            await turn.Task;
+        }
+
         try
         {
             return await call(home.Actor, argument);
         }
         finally
         {
-            // The look at the actor comes before the gate opens: nobody changes it in between.
-            var isIdle = home.Actor.IsIdle;
-            home.Gate.Release();
-            lock (shard)
-            {
-                home.Callers--;
-                if (home.Callers == 0 && isIdle)
-                {
-                    shard.Remove(id);
-                }
-            }
+            Leave(shard, id, home);
         }
     }
 
+    private static void Leave(Dictionary<IdentityId, Home> shard, IdentityId id, Home home)
+    {
+        // The look at the actor comes before the turn ends: nobody changes it in between.
+        var isIdle = home.Actor.IsIdle;
+        TaskCompletionSource? next = null;
+        lock (shard)
+        {
+            if (home.Waiting is { } waiting)
+            {
+                next = waiting.Dequeue(); // The turn is handed on: nobody gets in between.
+                home.Waiting = waiting.Count > 0 ? waiting : null;
+            }
+            else if (isIdle)
+            {
+                shard.Remove(id);
+            }
+            else
+            {
+                home.IsBusy = false;
+            }
+        }
+
+        next?.SetResult();
+    }
+
+    /// <summary>An actor and its gate, which is the shard's lock but for the time of a turn.</summary>
     private sealed class Home(DeviceActor actor)
     {
         public DeviceActor Actor { get; } = actor;
 
-        public SemaphoreSlim Gate { get; } = new(1, 1);
+        /// <summary>Whether a call is inside; changed under the shard's lock, like <see cref="Waiting"/>.</summary>
+        public bool IsBusy { get; set; }
 
-        /// <summary>Calls inside or waiting; changed under the shard's lock.</summary>
-        public int Callers { get; set; }
+        /// <summary>Calls that wait for their turn, in order; null when there are none.</summary>
+        public Queue<TaskCompletionSource>? Waiting { get; set; }
     }
 
     /// <summary>An actor as callers see it: every call goes through the gate.</summary>

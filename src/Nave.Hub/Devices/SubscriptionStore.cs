@@ -24,13 +24,14 @@ internal sealed class SubscriptionStore(HubDatabase database)
     /// <summary>The stored session, or null when there is none (SessionPresent = 0).</summary>
     public async ValueTask<IReadOnlyList<Subscription>?> GetAsync(IdentityId id, string generationId, CancellationToken stopping)
     {
-        var filters = await database.ReadAsync(
-            session => session.Find(
+        var filters = await database.LookUpAsync(
+            (id, generationId),
+            static (session, a) => session.Find(
                 Get,
                 row => row.GetString(0),
-                ("@device", id.Device.Value),
-                ("@module", IdentityStore.ModuleColumn(id)),
-                ("@generation", generationId)),
+                ("@device", a.id.Device.Value),
+                ("@module", IdentityStore.ModuleColumn(a.id)),
+                ("@generation", a.generationId)),
             stopping);
         return filters is null ? null : JsonSerializer.Deserialize(filters, DevicesJson.Default.IReadOnlyListSubscription);
     }

@@ -15,6 +15,11 @@ internal sealed class InMemoryIdentities : IIdentitySource
 
     public int Lookups { get; private set; }
 
+    /// <summary>Changes so far.</summary>
+    public long Stamp { get; private set; } = 1;
+
+    public long StampOf(IdentityId id) => Stamp;
+
     /// <summary>Thrown by look-ups while it is set.</summary>
     public Exception? Failure { get; set; }
 
@@ -30,6 +35,7 @@ internal sealed class InMemoryIdentities : IIdentitySource
             Authentication = authentication,
         };
         _identities[identityId] = identity;
+        Stamp++;
         Changed?.Invoke(null, identity);
         return identity;
     }
@@ -42,12 +48,14 @@ internal sealed class InMemoryIdentities : IIdentitySource
         var before = _identities[id];
         var after = change(before);
         _identities[id] = after;
+        Stamp++;
         Changed?.Invoke(before, after);
     }
 
     public void Delete(IdentityId id)
     {
         Assert.True(_identities.TryRemove(id, out var before));
+        Stamp++;
         Changed?.Invoke(before, null);
     }
 

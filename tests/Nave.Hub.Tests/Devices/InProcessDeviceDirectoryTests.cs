@@ -106,13 +106,12 @@ public sealed class InProcessDeviceDirectoryTests : DeviceDirectoryContract, IAs
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => _data.DisposeAsync();
 
-    private protected override InProcessDeviceDirectory Create() => new(id => new DeviceActor(
-        id,
-        new CommandBox(
+    private protected override InProcessDeviceDirectory Create() => new(id => new DeviceActor(id, new ActorParts(
+        id => new CommandBox(
             id, new CommandStore(_data.Database), new CommandOptions(), new CommandRoute(new SessionTable(new NodeIncarnation(Guid.Empty))),
             new CommandClock(), TimeProvider.System, () => Guid.Empty),
-        new TwinBox(id, store: null!, new NoRoute()), // Nobody changes a twin here.
-        new MethodWatch(new NoMethods())));
+        id => new TwinBox(id, store: null!, new NoRoute()), // Nobody changes a twin here.
+        () => new MethodWatch(new NoMethods()))));
 
     private sealed class NoMethods : IMethodRoute
     {

@@ -206,12 +206,11 @@ public sealed class TwinBoxTests : IAsyncLifetime
         public Node(HubDatabase database, RegistryHarness hub)
         {
             _twins = new TwinStore(database, new TwinReader(hub.Presence), new TwinWriter(new TwinOptions(), hub.Outbox, hub.Time));
-            Directory = new InProcessDeviceDirectory(id => new DeviceActor(
-                id,
-                new CommandBox(
+            Directory = new InProcessDeviceDirectory(id => new DeviceActor(id, new ActorParts(
+                id => new CommandBox(
                     id, new CommandStore(database), new CommandOptions(), new CommandRoute(new SessionTable(hub.Node)), new CommandClock(), hub.Time, () => Guid.Empty),
-                new TwinBox(id, _twins, this),
-                new MethodWatch(route: null!))); // Nobody calls a method here.
+                id => new TwinBox(id, _twins, this),
+                () => new MethodWatch(route: null!)))); // Nobody calls a method here.
         }
 
         public InProcessDeviceDirectory Directory { get; }

@@ -58,12 +58,11 @@ internal sealed class MqttHub : IAsyncDisposable
         var calls = new MethodCalls(MethodOptions, RandomId.New);
         var methods = new MethodRoute(table, calls, registry.Node);
         Commands = new CommandStore(registry.Database);
-        Directory = new InProcessDeviceDirectory(id => new DeviceActor(
-            id,
-            new CommandBox(
+        Directory = new InProcessDeviceDirectory(id => new DeviceActor(id, new ActorParts(
+            id => new CommandBox(
                 id, Commands, new CommandOptions(), new CommandRoute(table), new CommandClock(), Time, () => Guid.Empty),
-            new TwinBox(id, twins, new TwinRoute(table)),
-            new MethodWatch(methods)));
+            id => new TwinBox(id, twins, new TwinRoute(table)),
+            () => new MethodWatch(methods))));
         Meter = new HubMeter(new QuotaPlan(quota), Time);
         Sessions = new DeviceSessions(
             Directory, access, _liveAccess, registry.Presence, Telemetry, twins, methods, table, registry.Node,
