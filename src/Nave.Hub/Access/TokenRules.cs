@@ -110,7 +110,7 @@ internal sealed class TokenRules(PolicyRegistry policies, HubNames names, Access
     public static void Spend(SasToken token) => token.FindSigner(null, null);
 
     /// <summary>SHA-256 of a secret, so that a grant can be compared with a changed identity without holding the secret.</summary>
-    public static string Digest(string secret) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(secret)));
+    public static string Digest(string secret) => Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(secret)));
 
     // spec/security.md 2.4: a token for a device never authorises its modules.
     private static bool CoversIdentity(string scopeText, IdentityId id)

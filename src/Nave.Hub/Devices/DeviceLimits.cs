@@ -56,7 +56,7 @@ internal sealed class DeviceLimits(AccessOptions options, TimeProvider time)
     }
 
     /// <summary>A session's share of its device's messages.</summary>
-    public DeviceAllowance AllowanceOf(IdentityId id) => new(this, KeyOf(id));
+    public DeviceAllowance AllowanceOf(IdentityId id) => new(this, (uint)id.GetHashCode());
 
     /// <summary>Whether so many messages may be sent at once, by a request that cannot wait; null when they may.</summary>
     public HubFailure? TrySend(IdentityId id, int count)
@@ -71,7 +71,7 @@ internal sealed class DeviceLimits(AccessOptions options, TimeProvider time)
         return Refuse(id, null, $"more than {options.MaxMessagesPerDevice} messages a second of '{id}' (Access:MaxMessagesPerDevice)");
     }
 
-    internal int TakeMessages(UInt128 key, int wanted)
+    internal int TakeMessages(uint key, int wanted)
     {
         var granted = _messages?.SpendUpTo(key, wanted) ?? int.MaxValue;
         if (granted == 0)
@@ -103,7 +103,7 @@ internal sealed class DeviceLimits(AccessOptions options, TimeProvider time)
 /// What a session may send before it has to ask again. A field of the session, mutable: a message costs a decrement. One
 /// send at a time.
 /// </summary>
-internal struct DeviceAllowance(DeviceLimits limits, UInt128 key)
+internal struct DeviceAllowance(DeviceLimits limits, uint key)
 {
     // Small beside the limit, large beside the cost of asking.
     private const int Share = 64;

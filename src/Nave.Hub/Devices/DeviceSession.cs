@@ -42,7 +42,8 @@ internal sealed class DeviceSession : ILiveAccess
     private TelemetryProperties? _waiting;
     private bool _waitingIsStored;
     private bool _waitingIsAllowed;
-    private volatile TelemetrySender _sender;
+    private volatile TelemetrySender? _sender; // Made with the first message.
+    private volatile AccessGrant _grant;
     private SessionMethods? _methods;
     private AccessWatch? _watch;
     private PresenceEntry? _presence;
@@ -59,10 +60,9 @@ internal sealed class DeviceSession : ILiveAccess
         Id = request.Grant.Identity ?? throw new ArgumentException("A session needs a grant of an identity.", nameof(request));
         Protocol = request.Protocol;
         ModelId = request.ModelId;
-        Grant = request.Grant;
+        _grant = request.Grant;
         Name = name;
         HoldsPlace = holdsPlace;
-        _sender = telemetry.CreateSender(Grant, ModelId);
         _heartbeats = heartbeats;
         _life = heartbeats.MarkOf(Id);
         _life.Heard(HeardBits.Other);
@@ -94,7 +94,9 @@ internal sealed class DeviceSession : ILiveAccess
     public TimeSpan OpeningTook { get; private set; }
 
     /// <inheritdoc/>
-    public AccessGrant Grant { get; private set; }
+    public AccessGrant Grant => _grant;
+
+    private TelemetrySender Sender => _sender ?? MakeSender();
 
     /// <summary>
     /// Takes a telemetry message into the open batch of the log. Copies the body; never waits. The caller acknowledges
@@ -118,7 +120,7 @@ internal sealed class DeviceSession : ILiveAccess
         var isAllowed = (isRetry && _waitingIsAllowed) || _allowance.TryTake();
         var result = !isAllowed ? Waiting
             : _meter is not null ? TrySendMetered(_meter, properties, body, waiter, isStored)
-            : isStored ? _telemetry.TryAppend(_sender, properties, body, waiter)
+            : isStored ? _telemetry.TryAppend(Sender, properties, body, waiter)
             : Unstored;
         if (result.Outcome is AppendOutcome.Full)
         {
@@ -233,7 +235,7 @@ internal sealed class DeviceSession : ILiveAccess
     /// </summary>
     public TelemetryResult TrySendWill(TelemetryProperties properties, in ReadOnlySequence<byte> body)
     {
-        var result = _telemetry.TryAppend(_sender, properties, body, waiter: null);
+        var result = _telemetry.TryAppend(Sender, properties, body, waiter: null);
         if (result.Outcome is AppendOutcome.Taken)
         {
             _hubMeter.Charge(Metered.TelemetrySends, body.Length + properties.CountedBytes); // The hub said it for the device: never refused.
@@ -258,8 +260,8 @@ internal sealed class DeviceSession : ILiveAccess
     /// <summary>Replaces the grant after the device renewed its token in place (AMQP).</summary>
     public void Renew(AccessGrant grant)
     {
-        Grant = grant;
-        _sender = _telemetry.CreateSender(grant, ModelId);
+        _grant = grant;
+        _sender = null; // After the grant: who makes one of the old grant meanwhile looks again.
         _watch?.Renewed();
     }
 
@@ -400,7 +402,7 @@ internal sealed class DeviceSession : ILiveAccess
             return Waiting;
         }
 
-        var result = isStored ? _telemetry.TryAppend(_sender, properties, body, waiter) : Unstored;
+        var result = isStored ? _telemetry.TryAppend(Sender, properties, body, waiter) : Unstored;
         if (result.Outcome is not AppendOutcome.Full)
         {
             meter.Sent();
@@ -409,8 +411,22 @@ internal sealed class DeviceSession : ILiveAccess
         return result;
     }
 
+    private TelemetrySender MakeSender()
+    {
+        while (true)
+        {
+            var grant = _grant;
+            var sender = _telemetry.CreateSender(grant, ModelId);
+            _sender = sender;
+            if (ReferenceEquals(grant, _grant))
+            {
+                return sender;
+            }
+        }
+    }
+
     private ValueTask<HubFailure?> StoreAsync(IReadOnlyList<TelemetryItem> items, CancellationToken stopping) =>
-        items.Count == 0 ? default : _telemetry.SendAsync(_sender, items, stopping);
+        items.Count == 0 ? default : _telemetry.SendAsync(Sender, items, stopping);
 
     private async ValueTask<HubFailure?> SendMeteredAsync(
         SendMeter meter, IReadOnlyList<TelemetryItem> items, IReadOnlyList<TelemetryItem> stored, CancellationToken stopping) =>

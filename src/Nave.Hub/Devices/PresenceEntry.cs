@@ -8,7 +8,6 @@ namespace Nave.Hub.Devices;
 /// </summary>
 internal sealed class PresenceEntry(IdentityId id)
 {
-    private readonly Lock _lock = new();
     private SessionName _session;
     private DeviceProtocol _protocol;
     private CloseReason? _reason;
@@ -31,7 +30,7 @@ internal sealed class PresenceEntry(IdentityId id)
 
     public ConnectResult TryConnect(SessionName session, DeviceProtocol protocol, DateTimeOffset now)
     {
-        lock (_lock)
+        lock (this) // Nobody else does, and a lock of its own would be an object more for each connection.
         {
             if (_isRemoved)
             {
@@ -60,7 +59,7 @@ internal sealed class PresenceEntry(IdentityId id)
     /// <returns>Whether the identity was connected by that session until now.</returns>
     public bool TryDisconnect(SessionName session, CloseReason reason, DateTimeOffset now)
     {
-        lock (_lock)
+        lock (this)
         {
             if (!_isConnected || _session != session)
             {
@@ -78,7 +77,7 @@ internal sealed class PresenceEntry(IdentityId id)
 
     public PresenceState State(DateTimeOffset now)
     {
-        lock (_lock)
+        lock (this)
         {
             TakeHeard(now);
             return new PresenceState(_isConnected, _since, _lastActivity) { Protocol = _protocol, Reason = _reason };
@@ -88,7 +87,7 @@ internal sealed class PresenceEntry(IdentityId id)
     /// <summary>What to write now.</summary>
     public PresenceRow TakeRow(DateTimeOffset now)
     {
-        lock (_lock)
+        lock (this)
         {
             TakeHeard(now);
             var isNews = _isNews;
@@ -100,7 +99,7 @@ internal sealed class PresenceEntry(IdentityId id)
     /// <summary>What was taken could not be written.</summary>
     public void MarkDirty()
     {
-        lock (_lock)
+        lock (this)
         {
             _isDirty = _isNews = true;
         }
@@ -109,7 +108,7 @@ internal sealed class PresenceEntry(IdentityId id)
     /// <summary>Ends the entry's life if SQL knows all of it: whoever still holds it must take a new one.</summary>
     public bool TryRemove()
     {
-        lock (_lock)
+        lock (this)
         {
             return _isRemoved = !_isConnected && !_isDirty;
         }
@@ -119,7 +118,7 @@ internal sealed class PresenceEntry(IdentityId id)
     /// <returns>Whether it was connected.</returns>
     public bool Remove()
     {
-        lock (_lock)
+        lock (this)
         {
             var was = _isConnected;
             _isRemoved = true;

@@ -1,30 +1,33 @@
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace Nave.Hub.Heads;
 
-/// <summary>Cuts a connection off with a TCP reset: what its peer sees of a network or a server that has died.</summary>
-internal static class SocketReset
+/// <summary>Cuts a connection off as a dead network would; does nothing where there is no socket under it.</summary>
+internal readonly struct SocketReset
 {
-    /// <summary>For the connection with these features; null where there is no socket under it.</summary>
-    public static Action? Of(IFeatureCollection features)
-    {
-        if (features.Get<IConnectionSocketFeature>()?.Socket is not { } socket)
-        {
-            return null;
-        }
+    private readonly Socket? _socket;
 
-        return () =>
+    private SocketReset(Socket? socket) => _socket = socket;
+
+    /// <summary>For the connection with these features.</summary>
+    public static SocketReset Of(IFeatureCollection features) => new(features.Get<IConnectionSocketFeature>()?.Socket);
+
+    /// <summary>A reset instead of an orderly end.</summary>
+    public void Invoke()
+    {
+        try
         {
-            try
+            if (_socket is { } socket)
             {
-                socket.LingerState = new System.Net.Sockets.LingerOption(enable: true, seconds: 0);
+                socket.LingerState = new LingerOption(enable: true, seconds: 0);
                 socket.Close();
             }
-            catch (Exception e) when (e is System.Net.Sockets.SocketException or ObjectDisposedException)
-            {
-                // It has gone by itself.
-            }
-        };
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // It has gone by itself.
+        }
     }
 }

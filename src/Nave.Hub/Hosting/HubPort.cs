@@ -20,5 +20,5 @@ internal sealed class HubEndPoint(HubPort port, IPAddress address, int number) :
     public HubPort Serves { get; } = port;
 }
 
-/// <summary>On every connection: by which listener it came.</summary>
+/// <summary>On every connection that speaks HTTP: by which listener it came.</summary>
 internal sealed record ArrivalFeature(HubPort Port);

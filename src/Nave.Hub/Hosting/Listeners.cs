@@ -56,11 +56,16 @@ internal sealed class Listeners(HubOptions options, HubSurroundings surroundings
     /// <summary>Marks and counts each connection of a listener.</summary>
     public void Mark(ListenOptions listener, HubPort port)
     {
-        var arrival = new ArrivalFeature(port);
+        // Heads other than HTTP do not ask, and a feature makes the list of every connection grow.
+        var arrival = port is HubPort.Https or HubPort.Operator ? new ArrivalFeature(port) : null;
         var name = port.ToString().ToLowerInvariant();
         listener.Use(next => async connection =>
         {
-            connection.Features.Set(arrival);
+            if (arrival is not null)
+            {
+                connection.Features.Set(arrival);
+            }
+
             metrics.ConnectionOpened(name);
             try
             {

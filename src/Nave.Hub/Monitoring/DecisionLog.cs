@@ -19,10 +19,10 @@ internal sealed class DecisionLog(Func<string, bool> isKnown, TimeProvider time)
     private const int MaxText = 400;
 
     private readonly Lock _gate = new();
-    private readonly Shelf _known = new(MaxKnown);
-    private readonly Shelf _unknown = new(MaxStrangers);
-    private readonly Shelf _addresses = new(MaxStrangers);
-    private readonly Ring _recent = new(MaxRecent);
+    private readonly Shelf<string> _known = new(MaxKnown, StringComparer.Ordinal);
+    private readonly Shelf<string> _unknown = new(MaxStrangers, StringComparer.Ordinal);
+    private readonly Shelf<IPAddress> _addresses = new(MaxStrangers, EqualityComparer<IPAddress>.Default);
+    private Decision[] _recent = [];
 
     /// <summary>Keeps a decision.</summary>
     public void Add(Decision decision)
@@ -38,12 +38,12 @@ internal sealed class DecisionLog(Func<string, bool> isKnown, TimeProvider time)
 
             if (decision.Address is { } address)
             {
-                _addresses.Add(Plain(address).ToString(), decision);
+                _addresses.Add(Plain(address), decision);
             }
 
             if (decision.Kind is DecisionKind.Refused or DecisionKind.HandshakeFailed)
             {
-                _recent.Add(decision);
+                Put(ref _recent, decision, MaxRecent);
             }
         }
     }
@@ -62,7 +62,7 @@ internal sealed class DecisionLog(Func<string, bool> isKnown, TimeProvider time)
     {
         lock (_gate)
         {
-            return Sorted(_addresses.Find(Plain(address).ToString()));
+            return Sorted(_addresses.Find(Plain(address)));
         }
     }
 
@@ -71,7 +71,7 @@ internal sealed class DecisionLog(Func<string, bool> isKnown, TimeProvider time)
     {
         lock (_gate)
         {
-            return Sorted(_recent.All);
+            return Sorted(_recent);
         }
     }
 
@@ -83,68 +83,119 @@ internal sealed class DecisionLog(Func<string, bool> isKnown, TimeProvider time)
 
     private static IPAddress Plain(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
 
-    /// <summary>Some subjects; the one that was longest without a decision makes room.</summary>
-    private sealed class Shelf(int capacity)
+    // A few decisions, each of them once, the oldest first. An array of just that many: most subjects have one or two.
+    private static void Put(ref Decision[] decisions, Decision decision, int capacity)
     {
-        private readonly Dictionary<string, LinkedListNode<(string Name, Subject Subject)>> _subjects = new(StringComparer.Ordinal);
-        private readonly LinkedList<(string Name, Subject Subject)> _inOrder = new();
-
-        public void Add(string name, Decision decision)
+        var same = Array.FindIndex(decisions, decision.IsSame);
+        if (same < 0 && decisions.Length < capacity)
         {
-            if (_subjects.TryGetValue(name, out var node))
+            decisions = [.. decisions, decision];
+            return;
+        }
+
+        if (same >= 0)
+        {
+            decision = decision with { FirstAt = decisions[same].FirstAt, Count = decisions[same].Count + 1 };
+        }
+
+        var gone = Math.Max(same, 0);
+        decisions.AsSpan(gone + 1).CopyTo(decisions.AsSpan(gone));
+        decisions[^1] = decision;
+    }
+
+    /// <summary>Some subjects; the one that was longest without a decision makes room.</summary>
+    private sealed class Shelf<TKey>(int capacity, IEqualityComparer<TKey> comparer)
+        where TKey : notnull
+    {
+        private readonly Dictionary<TKey, Subject<TKey>> _subjects = new(comparer);
+        private Subject<TKey>? _oldest;
+        private Subject<TKey>? _newest;
+
+        public void Add(TKey name, Decision decision)
+        {
+            if (_subjects.TryGetValue(name, out var subject))
             {
-                _inOrder.Remove(node);
+                Unlink(subject);
             }
             else
             {
-                node = new LinkedListNode<(string, Subject)>((name, new Subject()));
-                _subjects[name] = node;
-                if (_subjects.Count > capacity && _inOrder.First is { } oldest)
+                subject = new Subject<TKey>(name);
+                _subjects[name] = subject;
+                if (_subjects.Count > capacity && _oldest is { } oldest)
                 {
-                    _inOrder.RemoveFirst();
-                    _subjects.Remove(oldest.Value.Name);
+                    Unlink(oldest);
+                    _subjects.Remove(oldest.Name);
                 }
             }
 
-            _inOrder.AddLast(node);
-            node.Value.Subject.Add(decision);
+            Link(subject);
+            subject.Add(decision);
         }
 
-        public IEnumerable<Decision> Find(string name) => _subjects.TryGetValue(name, out var node) ? node.Value.Subject.All : [];
+        public IEnumerable<Decision> Find(TKey name) => _subjects.TryGetValue(name, out var subject) ? subject.All : [];
+
+        private void Link(Subject<TKey> subject)
+        {
+            subject.Older = _newest;
+            if (_newest is not null)
+            {
+                _newest.Newer = subject;
+            }
+
+            _newest = subject;
+            _oldest ??= subject;
+        }
+
+        private void Unlink(Subject<TKey> subject)
+        {
+            if (subject.Older is { } older)
+            {
+                older.Newer = subject.Newer;
+            }
+            else
+            {
+                _oldest = subject.Newer;
+            }
+
+            if (subject.Newer is { } newer)
+            {
+                newer.Older = subject.Older;
+            }
+            else
+            {
+                _newest = subject.Older;
+            }
+
+            subject.Older = subject.Newer = null;
+        }
     }
 
-    /// <summary>One subject: what went well, and what did not.</summary>
-    private sealed class Subject
+    /// <summary>One subject: what went well, and what did not. Its neighbours are the shelf's.</summary>
+    private sealed class Subject<TKey>(TKey name)
     {
-        private readonly Ring _refusals = new(6);
-        private readonly Ring _others = new(6);
+        private const int Kept = 6;
 
-        public IEnumerable<Decision> All => [.. _refusals.All, .. _others.All];
+        private Decision[] _refusals = [];
+        private Decision[] _others = [];
 
-        public void Add(Decision decision) => (decision.Kind is DecisionKind.Refused or DecisionKind.HandshakeFailed ? _refusals : _others).Add(decision);
-    }
+        public TKey Name { get; } = name;
 
-    /// <summary>A few decisions, each of them once.</summary>
-    private sealed class Ring(int capacity)
-    {
-        private readonly List<Decision> _decisions = [];
+        public Subject<TKey>? Older { get; set; }
 
-        public IReadOnlyList<Decision> All => _decisions;
+        public Subject<TKey>? Newer { get; set; }
+
+        public IEnumerable<Decision> All => [.. _refusals, .. _others];
 
         public void Add(Decision decision)
         {
-            var same = _decisions.FindIndex(decision.IsSame);
-            if (same >= 0)
+            if (decision.Kind is DecisionKind.Refused or DecisionKind.HandshakeFailed)
             {
-                decision = decision with { FirstAt = _decisions[same].FirstAt, Count = _decisions[same].Count + 1 };
-                _decisions.RemoveAt(same);
+                Put(ref _refusals, decision, Kept);
             }
-            else if (_decisions.Count == capacity)
+            else
             {
-                _decisions.RemoveAt(0);
+                Put(ref _others, decision, Kept);
             }
-
-            _decisions.Add(decision);
         }
     }
 }

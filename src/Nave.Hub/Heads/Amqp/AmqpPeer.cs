@@ -11,5 +11,5 @@ namespace Nave.Hub.Heads.Amqp;
 internal sealed record AmqpPeer(string ConnectionId, IPAddress? Address, X509Certificate2? Certificate, bool IsWebSocket = false)
 {
     /// <summary>Cuts the transport off as a dead network would; null where there is none to cut.</summary>
-    public Action? Reset { get; init; }
+    public SocketReset Reset { get; init; }
 }

@@ -214,7 +214,7 @@ internal sealed partial class ConnectedDevice : IDeviceChannel
         switch (fault)
         {
             case FaultKind.KillTcp:
-                connection.Peer.Reset?.Invoke();
+                connection.Peer.Reset.Invoke();
                 break;
             case FaultKind.KillAmqpConnection:
                 connection.Close(CloseReason.Forced, new Error(new Symbol("amqp:connection:forced")) { Description = reason });

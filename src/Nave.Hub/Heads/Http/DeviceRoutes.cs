@@ -42,7 +42,7 @@ internal sealed class DeviceRoutes(ServiceRoutes routes, AccessControl access, D
     }
 
     /// <summary>An HTTP request is never called back, but its connection can be cut.</summary>
-    private sealed class RequestChannel(Action? reset) : IDeviceChannel
+    private sealed class RequestChannel(SocketReset reset) : IDeviceChannel
     {
         public void Deliver(Commands.CommandDelivery delivery) => throw new InvalidOperationException("A request is answered, not called.");
 
@@ -59,7 +59,7 @@ internal sealed class DeviceRoutes(ServiceRoutes routes, AccessControl access, D
         {
             if (fault is FaultKind.KillTcp)
             {
-                reset?.Invoke();
+                reset.Invoke();
             }
         }
     }

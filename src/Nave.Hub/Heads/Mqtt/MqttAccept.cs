@@ -172,6 +172,7 @@ internal sealed class MqttAccept(
             transport.Deadline.ExpectKeepAlive(connect.KeepAliveSeconds);
             transport.Writer.ConnAck(ConnectReturnCode.Accepted, sessionPresent: stored is not null);
             signals.Connected(peer, session.Id, stored is not null);
+            transport.Channel.RestClosing();
             isResumed = true;
             return new AcceptOutcome(new MqttAccepted(session, topics, kept, will), CloseReason.Disconnected);
         }

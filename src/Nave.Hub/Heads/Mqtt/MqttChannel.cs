@@ -14,18 +14,38 @@ namespace Nave.Hub.Heads.Mqtt;
 /// stands. Any thread may call.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "The source holds neither timer nor handle, and a late Close may still come.")]
-internal sealed class MqttChannel(PipeReader input, Action? reset = null) : IDeviceChannel
+internal sealed class MqttChannel(PipeReader input, SocketReset reset = default) : IDeviceChannel
 {
     private const int Open = -1;
 
-    private readonly CancellationTokenSource _closing = new();
+    private CancellationTokenSource? _closing; // Only while somebody waits for it.
     private int _reason = Open;
 
     /// <summary>Why the connection must end, or null.</summary>
     public CloseReason? Reason => Volatile.Read(ref _reason) is var reason and not Open ? (CloseReason)reason : null;
 
     /// <summary>Cancelled when there is a <see cref="Reason"/>. For the loop's waits other than reading.</summary>
-    public CancellationToken Closing => _closing.Token;
+    public CancellationToken Closing
+    {
+        get
+        {
+            // Made first, looked second, and the other way round in Close: one of the two sees the other.
+            var closing = Volatile.Read(ref _closing) ?? new CancellationTokenSource();
+            closing = Interlocked.CompareExchange(ref _closing, closing, null) ?? closing;
+            if (Reason is not null)
+            {
+                closing.Cancel();
+            }
+
+            return closing.Token;
+        }
+    }
+
+    /// <summary>For an idle connection: nobody holds a token of <see cref="Closing"/> now. For the loop.</summary>
+    public void RestClosing()
+    {
+        Interlocked.Exchange(ref _closing, null);
+    }
 
     /// <summary>Takes commands; set before the session grants any.</summary>
     public Action<CommandDelivery> OnDeliver { get; set; } =
@@ -53,7 +73,7 @@ internal sealed class MqttChannel(PipeReader input, Action? reset = null) : IDev
     {
         if (Interlocked.CompareExchange(ref _reason, (int)reason, Open) is Open)
         {
-            _closing.Cancel();
+            Volatile.Read(ref _closing)?.Cancel();
             input.CancelPendingRead();
         }
     }
@@ -64,7 +84,7 @@ internal sealed class MqttChannel(PipeReader input, Action? reset = null) : IDev
         switch (fault)
         {
             case FaultKind.KillTcp:
-                reset?.Invoke();
+                reset.Invoke();
                 break;
             case FaultKind.ShutDownMqtt:
                 Close(CloseReason.Forced);

@@ -32,30 +32,64 @@ internal sealed class MqttConnection(
     private readonly MqttChannel _channel = transport.Channel;
     private readonly MqttWriter _writer = transport.Writer;
     private readonly ConnectionDeadline _deadline = transport.Deadline;
-    private readonly AckQueue _acknowledgements = new(transport.Writer, transport.Channel, signals, options.MaxUnacknowledged);
-    private readonly MqttCommands _commands = new(accepted.Session, accepted.Subscriptions, transport.Writer, transport.Channel);
-    private readonly MqttMethods _methods = new(accepted.Session, accepted.Subscriptions, transport.Writer, transport.Channel);
+
+    // Made when first needed: a device that is only connected costs none of them.
+    private AckQueue? _acknowledgements;
+    private MqttCommands? _commands;
+    private MqttMethods? _methods;
+    private MqttTwins? _twins;
     private byte[]? _scratch;
     private long _receivedAt;
 
-    private MqttTwins Twins => field ??= new(_session, _subscriptions, transport, _acknowledgements, peer, signals, time);
+    private AckQueue Acknowledgements => _acknowledgements ??= new(_writer, _channel, signals, options.MaxUnacknowledged);
+
+    private MqttCommands Commands => _commands ??= new(_session, _subscriptions, _writer, _channel);
+
+    private MqttMethods Methods => _methods ??= new(_session, _subscriptions, _writer, _channel);
+
+    private MqttTwins Twins => _twins ??= new(_session, _subscriptions, transport, Acknowledgements, peer, signals, time);
 
     /// <summary>Runs until either side ends the connection. Never throws for anything the peer can cause.</summary>
     public async Task<CloseReason> RunAsync()
     {
         try
         {
-            // A session that was kept has everything flow again without a SUBSCRIBE (spec/device-mqtt.md 2.4). Desired
-            // changes from the CONNACK on: a client may ask for its twin no sooner, so it misses none.
-            await Twins.FollowSubscriptionsAsync();
-            Twins.Open();
-            _writer.Flush();
-            if (await StoredAsync(FollowAsync()) is { } failed)
+            if (await ResumeAsync() is { } failed)
             {
                 return failed;
             }
 
-            return await ReadAsync();
+            while (true)
+            {
+                var read = await _input.ReadAsync(CancellationToken.None);
+                if (_channel.Reason is { } closed)
+                {
+                    return closed;
+                }
+
+                var (unread, isLast) = (read.Buffer, read.IsCompleted);
+                _receivedAt = _deadline.Heard();
+                while (FrameReader.TryReadFrame(ref unread, MaxPacketBytes, out var frame))
+                {
+                    if (await HandleAsync(frame) is { } reason)
+                    {
+                        return reason;
+                    }
+                }
+
+                // Everything was examined even where nothing was consumed: the next read waits for new bytes.
+                _input.AdvanceTo(unread.Start, unread.End);
+                SendAnswers(); // Once per read, whatever it brought.
+                if (isLast)
+                {
+                    return _channel.Reason ?? CloseReason.PeerClosed;
+                }
+
+                if (_writer.IsCongested)
+                {
+                    await WaitForPeerToReadAsync();
+                }
+            }
         }
         catch (MalformedPacketException e)
         {
@@ -82,50 +116,41 @@ internal sealed class MqttConnection(
     /// <summary>Acknowledges what is still on its way to the disk.</summary>
     public async ValueTask AwaitAcknowledgementsAsync(CancellationToken deadline)
     {
-        _acknowledgements.Release();
-        await _acknowledgements.WaitUntilEmptyAsync(deadline);
+        if (_acknowledgements is { } acknowledgements)
+        {
+            acknowledgements.Release();
+            await acknowledgements.WaitUntilEmptyAsync(deadline);
+        }
     }
 
     /// <summary>Settles the commands that the client has acknowledged, and stores the patches that it has sent.</summary>
     public async ValueTask FinishAsync(CancellationToken deadline)
     {
-        await _commands.CompleteAsync(deadline);
-        await Twins.CompleteAsync(deadline);
+        if (_commands is { } commands)
+        {
+            await commands.CompleteAsync(deadline);
+        }
+
+        if (_twins is { } twins)
+        {
+            await twins.CompleteAsync(deadline);
+        }
     }
 
-    private async Task<CloseReason> ReadAsync()
+    // A session that was kept has everything flow again without a SUBSCRIBE (spec/device-mqtt.md 2.4). Desired
+    // changes from the CONNACK on: a client may ask for its twin no sooner, so it misses none.
+    private async ValueTask<CloseReason?> ResumeAsync()
     {
-        while (true)
+        if (_subscriptions.Current.Count is 0)
         {
-            var read = await _input.ReadAsync(CancellationToken.None);
-            if (_channel.Reason is { } closed)
-            {
-                return closed;
-            }
-
-            var unread = read.Buffer;
-            _receivedAt = _deadline.Heard();
-            while (FrameReader.TryReadFrame(ref unread, MaxPacketBytes, out var frame))
-            {
-                if (await HandleAsync(frame) is { } reason)
-                {
-                    return reason;
-                }
-            }
-
-            // Everything was examined even where nothing was consumed: the next read waits for new bytes.
-            _input.AdvanceTo(unread.Start, unread.End);
-            SendAnswers(); // Once per read, whatever it brought.
-            if (read.IsCompleted)
-            {
-                return _channel.Reason ?? CloseReason.PeerClosed;
-            }
-
-            if (_writer.IsCongested)
-            {
-                await WaitForPeerToReadAsync();
-            }
+            _writer.Flush();
+            return null;
         }
+
+        await Twins.FollowSubscriptionsAsync();
+        Twins.Open();
+        _writer.Flush();
+        return await StoredAsync(FollowAsync());
     }
 
     /// <returns>Why the connection must end, or null to go on.</returns>
@@ -170,7 +195,7 @@ internal sealed class MqttConnection(
             return true;
         }
 
-        if (publish.Qos is 1 && _acknowledgements.IsFull)
+        if (publish.Qos is 1 && Acknowledgements.IsFull)
         {
             return false;
         }
@@ -193,13 +218,13 @@ internal sealed class MqttConnection(
                 Twins.Take(intent, publish, _receivedAt);
                 return true;
             case PublishKind.MethodResult:
-                _methods.HandleResult(intent.Status, intent.RequestId, publish.Payload);
+                _methods?.HandleResult(intent.Status, intent.RequestId, publish.Payload);
                 break;
         }
 
         if (publish.Qos is 1)
         {
-            _acknowledgements.AddDone(publish.PacketId, _receivedAt);
+            Acknowledgements.AddDone(publish.PacketId, _receivedAt);
         }
 
         return true;
@@ -209,7 +234,7 @@ internal sealed class MqttConnection(
     private bool TrySendTelemetry(in PublishPacket publish, TelemetryProperties properties, out CloseReason? reason)
     {
         reason = null;
-        var result = _session.TrySendTelemetry(properties, publish.Payload, publish.Qos is 1 ? _acknowledgements : null);
+        var result = _session.TrySendTelemetry(properties, publish.Payload, publish.Qos is 1 ? Acknowledgements : null);
         switch (result.Outcome)
         {
             case AppendOutcome.Full:
@@ -227,7 +252,7 @@ internal sealed class MqttConnection(
 
         if (publish.Qos is 1)
         {
-            _acknowledgements.Add(publish.PacketId, result.Position, _receivedAt);
+            Acknowledgements.Add(publish.PacketId, result.Position, _receivedAt);
         }
 
         return true;
@@ -243,7 +268,7 @@ internal sealed class MqttConnection(
             do
             {
                 SendAnswers();
-                await (_acknowledgements.IsFull ? _acknowledgements.WaitForRoomAsync(_channel.Closing)
+                await (Acknowledgements.IsFull ? Acknowledgements.WaitForRoomAsync(_channel.Closing)
                     : Twins.IsFull ? Twins.WaitForRoomAsync(_channel.Closing)
                     : _session.WaitForRoomAsync(_channel.Closing));
                 if (_channel.Reason is { } closed)
@@ -263,7 +288,7 @@ internal sealed class MqttConnection(
 
     private CloseReason? HandlePubAck(in MqttFrame frame)
     {
-        _commands.Acknowledged(AckPacket.Read(frame, MqttVersion.V311).PacketId);
+        _commands?.Acknowledged(AckPacket.Read(frame, MqttVersion.V311).PacketId);
         return null;
     }
 
@@ -302,8 +327,8 @@ internal sealed class MqttConnection(
 
     private async ValueTask<CloseReason?> FollowAsync()
     {
-        await _commands.FollowSubscriptionsAsync();
-        await _methods.FollowSubscriptionsAsync();
+        await Commands.FollowSubscriptionsAsync();
+        await Methods.FollowSubscriptionsAsync();
         return null;
     }
 
@@ -322,7 +347,7 @@ internal sealed class MqttConnection(
 
     private void SendAnswers()
     {
-        _acknowledgements.Release();
+        _acknowledgements?.Release();
         _writer.Flush();
     }
 

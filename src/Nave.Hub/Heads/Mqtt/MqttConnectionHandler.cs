@@ -22,7 +22,7 @@ internal sealed class MqttConnectionHandler(
     private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(3);
 
     /// <inheritdoc/>
-    public override async Task OnConnectedAsync(ConnectionContext connection)
+    public override Task OnConnectedAsync(ConnectionContext connection)
     {
         var proof = connection.Features.Get<ClientCertificateFeature>();
         var peer = new MqttPeer(
@@ -34,26 +34,56 @@ internal sealed class MqttConnectionHandler(
         {
             Reset = SocketReset.Of(connection.Features),
         };
-        if (!await ServeAsync(connection.Transport, peer))
-        {
-            connection.Abort(new ConnectionAbortedException("The peer does not take what it is sent."));
-        }
+        return ServeAsync(connection.Transport, peer, connection);
     }
 
     /// <summary>Serves a connection until it is over. The caller closes the transport.</summary>
+    /// <param name="pipe">Its bytes.</param>
+    /// <param name="peer">Who is there.</param>
+    /// <param name="connection">Aborted where the peer does not take what was left to be sent; null where the caller does that.</param>
     /// <returns>False when the peer did not take what was left to be sent: cut it off instead of waiting for it.</returns>
-    public async Task<bool> ServeAsync(IDuplexPipe pipe, MqttPeer peer)
+    public async Task<bool> ServeAsync(IDuplexPipe pipe, MqttPeer peer, ConnectionContext? connection = null)
+    {
+        // One method for the connection's whole life: what waits for ever is kept for every idle connection.
+        var transport = Open(pipe, peer);
+        try
+        {
+            if (await AcceptAsync(transport, peer) is { } accepted)
+            {
+                var served = new MqttConnection(transport, accepted, peer, signals, options, time);
+                CloseReason? reason = null;
+                try
+                {
+                    reason = await served.RunAsync();
+                }
+                catch (Exception e)
+                {
+                    // A broken promise of ours costs this connection and is told; the next one is served.
+                    signals.Failed(peer, e);
+                }
+
+                await EndAsync(served, accepted, reason, transport, peer);
+            }
+
+            var isTaken = await transport.Writer.CompleteAsync(EndTimeout, time);
+            if (!isTaken)
+            {
+                connection?.Abort(new ConnectionAbortedException("The peer does not take what it is sent."));
+            }
+
+            return isTaken;
+        }
+        finally
+        {
+            transport.Deadline.Dispose();
+        }
+    }
+
+    private MqttTransport Open(IDuplexPipe pipe, MqttPeer peer)
     {
         var channel = new MqttChannel(pipe.Input, peer.Reset);
         var writer = new MqttWriter(pipe.Output, channel, options.MaxUnsentBytes);
-        using var deadline = new ConnectionDeadline(wheel, time, channel, options.ConnectTimeout);
-        var transport = new MqttTransport(pipe.Input, writer, channel, deadline);
-        if (await AcceptAsync(transport, peer) is { } accepted)
-        {
-            await ServeAcceptedAsync(transport, accepted, peer);
-        }
-
-        return await writer.CompleteAsync(EndTimeout, time);
+        return new MqttTransport(pipe.Input, writer, channel, new ConnectionDeadline(wheel, time, channel, options.ConnectTimeout));
     }
 
     private async ValueTask<MqttAccepted?> AcceptAsync(MqttTransport transport, MqttPeer peer)
@@ -86,31 +116,30 @@ internal sealed class MqttConnectionHandler(
         return outcome.Accepted;
     }
 
-    private async ValueTask ServeAcceptedAsync(MqttTransport transport, MqttAccepted accepted, MqttPeer peer)
+    private async ValueTask EndAsync(
+        MqttConnection served, MqttAccepted accepted, CloseReason? reason, MqttTransport transport, MqttPeer peer)
     {
-        var reason = CloseReason.InternalError;
         try
         {
-            var connection = new MqttConnection(transport, accepted, peer, signals, options, time);
-            reason = await connection.RunAsync();
-            transport.Channel.Close(reason);
-
-            using var deadline = new CancellationTokenSource(EndTimeout, time);
-            await EndAsync(connection, accepted, reason, deadline.Token);
+            if (reason is { } ended)
+            {
+                transport.Channel.Close(ended);
+                using var deadline = new CancellationTokenSource(EndTimeout, time);
+                await FinishAsync(served, accepted, ended, deadline.Token);
+            }
         }
         catch (Exception e)
         {
-            // A broken promise of ours costs this connection and is told; the next one is served.
             signals.Failed(peer, e);
         }
         finally
         {
-            await accepted.Session.EndAsync(reason);
-            signals.Closed(peer, accepted.Session.Id, reason);
+            await accepted.Session.EndAsync(reason ?? CloseReason.InternalError);
+            signals.Closed(peer, accepted.Session.Id, reason ?? CloseReason.InternalError);
         }
     }
 
-    private async ValueTask EndAsync(MqttConnection connection, MqttAccepted accepted, CloseReason reason, CancellationToken deadline)
+    private async ValueTask FinishAsync(MqttConnection connection, MqttAccepted accepted, CloseReason reason, CancellationToken deadline)
     {
         var ending = MqttEnding.Of(reason);
         try

@@ -17,6 +17,6 @@ internal sealed record MqttPeer(
     X509Certificate2? Certificate = null,
     X509Certificate2Collection? Chain = null)
 {
-    /// <summary>Cuts the transport off as a dead network would; null where there is none to cut.</summary>
-    public Action? Reset { get; init; }
+    /// <summary>Cuts the transport off as a dead network would.</summary>
+    public SocketReset Reset { get; init; }
 }

@@ -11,7 +11,9 @@ namespace Nave.Hub.Heads.Mqtt;
 internal sealed class MqttSubscriptions(
     SubscriptionStore store, IdentityId id, string generationId, bool isDurable, MqttTopics topics, IReadOnlyList<Subscription> stored)
 {
-    private volatile Snapshot _current = new(stored, FeedsOf(topics, stored));
+    private static readonly Snapshot Nothing = new([], MqttFeeds.None);
+
+    private volatile Snapshot _current = stored.Count is 0 ? Nothing : new(stored, FeedsOf(topics, stored));
 
     /// <summary>All of them, in the order of their first SUBSCRIBE.</summary>
     public IReadOnlyList<Subscription> Current => _current.Subscriptions;

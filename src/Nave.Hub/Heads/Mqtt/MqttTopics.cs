@@ -21,12 +21,12 @@ internal sealed class MqttTopics(IdentityId id)
 
     private const string RetainProperty = "mqtt-retain";
 
-    private readonly TopicCache _cache = new();
+    private TopicCache? _cache; // With the first telemetry.
 
     /// <summary>Reads the topic of a PUBLISH from the device.</summary>
     public PublishIntent Read(ReadOnlySpan<byte> topic, bool retain)
     {
-        if (_cache.TryGet(topic, retain, out var known))
+        if (_cache is { } cache && cache.TryGet(topic, retain, out var known))
         {
             return PublishIntent.Telemetry(known);
         }
@@ -132,7 +132,7 @@ internal sealed class MqttTopics(IdentityId id)
         }
 
         var encoded = TelemetryProperties.From(Retained(properties, retain));
-        _cache.Put(topic, retain, encoded);
+        (_cache ??= new TopicCache()).Put(topic, retain, encoded);
         return PublishIntent.Telemetry(encoded);
     }
 

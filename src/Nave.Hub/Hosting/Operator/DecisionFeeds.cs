@@ -55,7 +55,7 @@ internal sealed class DecisionFeeds
 
     private void OnOpened(DeviceSession session)
     {
-        _log.Add(new Decision(DecisionKind.Connected, session.Id.ToString(), null, null, $"connected over {session.Protocol}")
+        _log.Add(new Decision(DecisionKind.Connected, session.Id.ToString(), null, null, string.Intern($"connected over {session.Protocol}"))
         {
             Protocol = session.Protocol.ToString(),
         });
@@ -125,12 +125,13 @@ internal sealed class DecisionFeeds
             Hint = DecisionHints.Of(failure, device),
         });
 
+    // The few texts that every connect has are one string each: the log keeps them for every device.
     private static string Describe(AccessGrant grant) => grant.Kind switch
     {
         CredentialKind.Policy => $"admitted by a token of the policy '{grant.PolicyName}', {grant.KeyName}",
         CredentialKind.Thumbprint => "admitted by its certificate's thumbprint",
         CredentialKind.CertificateAuthority => "admitted by a certificate of a verified authority",
-        _ => $"admitted by a token signed with {grant.KeyName}",
+        _ => string.Intern($"admitted by a token signed with {grant.KeyName}"),
     };
 
     private static string Describe(CloseReason reason) => reason switch
