@@ -48,9 +48,10 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
     /// <summary>Not async: the usual unit finds room.</summary>
     public ValueTask<T> WriteAsync<T>(WriteUnit<T> unit)
     {
-        if (!_room.Wait(0))
+        var room = _room.WaitAsync();
+        if (!room.IsCompletedSuccessfully)
         {
-            return WriteWithRoomAsync(unit);
+            return WriteWithRoomAsync(room, unit);
         }
 
         _queue.Add(unit);
@@ -64,9 +65,9 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
         _queue.Dispose();
     }
 
-    private async ValueTask<T> WriteWithRoomAsync<T>(WriteUnit<T> unit)
+    private async ValueTask<T> WriteWithRoomAsync<T>(Task room, WriteUnit<T> unit)
     {
-        await _room.WaitAsync();
+        await room;
         _queue.Add(unit);
         return await unit.Completion;
     }

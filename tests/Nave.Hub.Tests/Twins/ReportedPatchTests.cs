@@ -5,7 +5,6 @@ using Nave.Hub.Tests.Devices;
 using Nave.Hub.Tests.Harness;
 using Nave.Hub.Twins;
 using Nave.Protocol.Errors;
-using Nave.Protocol.Identities;
 using Nave.Storage;
 
 namespace Nave.Hub.Tests.Twins;

@@ -159,8 +159,7 @@ internal sealed class MqttTwins(
         {
             while (true)
             {
-                var pass = PassAsync(request);
-                if ((pass.IsCompletedSuccessfully ? pass.Result : await OutlastAsync(pass)) is { } throttled)
+                if (await PassAsync(request) is { } throttled)
                 {
                     Refuse(request, throttled);
                     Acknowledge(request);
@@ -190,8 +189,12 @@ internal sealed class MqttTwins(
         }
     }
 
-    private ValueTask<HubFailure?> PassAsync(Request request) => session.PassAsync(
-        request.IsPatch ? Metered.TwinUpdates : Metered.TwinReads, _channel.Closing, time.GetElapsedTime(request.ReceivedAt));
+    private ValueTask<HubFailure?> PassAsync(Request request)
+    {
+        var pass = session.PassAsync(
+            request.IsPatch ? Metered.TwinUpdates : Metered.TwinReads, _channel.Closing, time.GetElapsedTime(request.ReceivedAt));
+        return pass.IsCompletedSuccessfully ? pass : OutlastAsync(pass); // Where nothing limits, no state machine is needed.
+    }
 
     private static async ValueTask<HubFailure?> OutlastAsync(ValueTask<HubFailure?> pass)
     {
