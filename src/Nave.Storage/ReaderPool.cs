@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Data.Common;
+using System.Diagnostics.CodeAnalysis;
 
 namespace Nave.Storage;
 
@@ -25,6 +26,7 @@ internal sealed class ReaderPool(SqlDialect dialect) : IAsyncDisposable
         }
     }
 
+    [SuppressMessage("Usage", "VSTHRD103", Justification = "It waits for nothing, and reads at once: that is what it is for.")]
     public ValueTask<T> LookUpAsync<TArgument, T>(TArgument argument, Func<SqlSession, TArgument, T> query, CancellationToken stopping)
     {
         // A thread of the transport serves many connections: it waits for no disk.

@@ -41,6 +41,33 @@ public abstract class HubDatabaseContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_look_up_sees_completed_writes_on_a_thread_of_the_pool_and_on_any_other()
+    {
+        await InsertAsync(1, "one");
+        ValueTask<string?> LookUpAsync() => Database.LookUpAsync(
+            1L, (session, id) => session.Find("SELECT body FROM notes WHERE id = @id", row => row.GetString(0), ("@id", id)), default);
+
+        Task<string?>? elsewhere = null;
+        var thread = new Thread(() => elsewhere = LookUpAsync().AsTask());
+        thread.Start();
+        thread.Join();
+
+        Assert.Equal("one", await Task.Run(async () => await LookUpAsync()));
+        Assert.Equal("one", await elsewhere!);
+    }
+
+    [Fact]
+    public async Task A_look_up_that_fails_fails_its_caller_and_keeps_no_reader()
+    {
+        for (var i = 0; i < 20; i++)
+        {
+            await Assert.ThrowsAsync<FormatException>(async () => await Database.LookUpAsync<int, string>(0, (_, _) => throw new FormatException(), default));
+        }
+
+        Assert.Null(await ReadAsync(Database, 1));
+    }
+
+    [Fact]
     public async Task A_completed_write_is_there_after_reopening()
     {
         await InsertAsync(1, "one");

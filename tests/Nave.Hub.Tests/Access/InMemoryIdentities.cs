@@ -20,6 +20,9 @@ internal sealed class InMemoryIdentities : IIdentitySource
 
     public long StampOf(IdentityId id) => Stamp;
 
+    /// <summary>Done once, behind the next look-up and before its answer.</summary>
+    public Action? OnceRead { get; set; }
+
     /// <summary>Thrown by look-ups while it is set.</summary>
     public Exception? Failure { get; set; }
 
@@ -72,6 +75,9 @@ internal sealed class InMemoryIdentities : IIdentitySource
             return ValueTask.FromResult<DeviceIdentity?>(null);
         }
 
+        var once = OnceRead;
+        OnceRead = null;
+        once?.Invoke();
         var device = id.IsModule ? _identities.GetValueOrDefault(new IdentityId(id.Device)) : identity;
         return ValueTask.FromResult<DeviceIdentity?>(identity with { IsEnabled = device is null || device.IsEnabled });
     }

@@ -9,6 +9,34 @@ namespace Nave.Hub.Tests.Access;
 public sealed class TokenAccessTests
 {
     [Fact]
+    public async Task An_identity_is_not_read_again_for_its_grant_until_something_has_changed()
+    {
+        using var hub = await CreateAsync();
+        hub.Identities.CreateWithKeys("dev1", KeyA, KeyB);
+        var grant = await hub.ExpectAdmittedAsync("dev1", hub.Token(Host + "/devices/dev1", KeyA));
+        var lookups = hub.Identities.Lookups;
+
+        Assert.Null(await hub.Access.FindRevocationAsync(grant, default));
+        Assert.Equal(lookups, hub.Identities.Lookups);
+
+        hub.Identities.Change(Id("dev1"), device => device with { IsEnabled = false });
+        Assert.Equal(CloseReason.IdentityDisabled, await hub.Access.FindRevocationAsync(grant, default));
+    }
+
+    [Fact]
+    public async Task A_change_between_the_read_of_an_identity_and_its_judgement_is_seen_afterwards()
+    {
+        using var hub = await CreateAsync();
+        hub.Identities.CreateWithKeys("dev1", KeyA, KeyB);
+        hub.Identities.OnceRead = () => hub.Identities.Change(
+            Id("dev1"), device => device with { Authentication = device.Authentication with { PrimaryKey = KeyC } });
+
+        var grant = await hub.ExpectAdmittedAsync("dev1", hub.Token(Host + "/devices/dev1", KeyA));
+
+        Assert.Equal(CloseReason.CredentialRevoked, await hub.Access.FindRevocationAsync(grant, default));
+    }
+
+    [Fact]
     [Conformance("security", 4)]
     public async Task Either_key_of_a_device_admits_it_until_that_key_is_rolled()
     {

@@ -1,5 +1,6 @@
 using Nave.Hub.Devices;
 using Nave.Protocol.Errors;
+using Nave.Protocol.Identities;
 using Nave.Tests;
 using static Nave.Hub.Tests.Devices.RegistryHarness;
 
@@ -25,6 +26,21 @@ public sealed class DeviceRegistryTests : IAsyncLifetime
         Assert.Equal(32, Convert.FromBase64String(device.Authentication.PrimaryKey!).Length);
         Assert.Equal(32, Convert.FromBase64String(device.Authentication.SecondaryKey!).Length);
         Assert.NotEqual(device.Authentication.PrimaryKey, device.Authentication.SecondaryKey);
+    }
+
+    [Fact]
+    public async Task The_stamp_of_an_identity_has_risen_when_its_change_is_heard()
+    {
+        var id = new IdentityId(DeviceId.Parse("pump"));
+        var heard = new List<long>();
+        _hub.Registry.Changed += (before, after) => heard.Add(_hub.Registry.StampOf(id));
+        var first = _hub.Registry.StampOf(id);
+
+        var created = await _hub.CreateAsync("pump");
+        await _hub.Registry.DeleteAsync(created.Id, ETagCondition.Any, default);
+
+        Assert.Equal([first + 1, first + 2], heard);
+        Assert.Equal(first + 2, _hub.Registry.StampOf(id));
     }
 
     [Fact]

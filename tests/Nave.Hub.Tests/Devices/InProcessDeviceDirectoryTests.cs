@@ -103,6 +103,19 @@ public sealed class InProcessDeviceDirectoryTests : DeviceDirectoryContract, IAs
         Assert.Equal(0, directory.CountAwake());
     }
 
+    [Fact]
+    public async Task Calls_that_wait_for_the_database_take_turns_and_the_actor_sleeps_behind_the_last()
+    {
+        var directory = Create();
+        var id = new IdentityId(DeviceId.Parse("d"));
+
+        var received = await Task.WhenAll(Enumerable.Range(0, 100).Select(
+            _ => directory.Of(id).ReceiveCommandAsync(TimeSpan.FromSeconds(1)).AsTask()));
+
+        Assert.All(received, Assert.Null);
+        Assert.Equal(0, directory.CountAwake());
+    }
+
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => _data.DisposeAsync();
 
