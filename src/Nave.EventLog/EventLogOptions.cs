@@ -25,7 +25,7 @@ public sealed record EventLogOptions
 
     /// <summary>
     /// The size of all segments at which the oldest ones go whatever their age; null for no such size. Segments that lie
-    /// ready are not counted: there are as many as a minute uses.
+    /// ready are not counted: there are as many as a few seconds use.
     /// </summary>
     public long? RetentionBytes { get; init; }
 

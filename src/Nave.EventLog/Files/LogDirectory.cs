@@ -54,9 +54,11 @@ public sealed class LogDirectory : ILogFiles
 
     private sealed class RealFile(SafeFileHandle handle) : ILogFile
     {
-        // Zeros are synced piece by piece: a sync of the active segment must not wait for 64 MB of somebody else's.
-        private const int ZeroPieceBytes = 8 << 20;
+        // Zeros are synced piece by piece: a commit that comes behind one waits for it, so it is small.
+        private const int ZeroPieceBytes = 1 << 20;
         private static readonly byte[] Zeros = GC.AllocateArray<byte>(256 << 10);
+
+        private readonly DirectWrites _direct = new(handle);
 
         public long Length => RandomAccess.GetLength(handle);
 
@@ -75,6 +77,23 @@ public sealed class LogDirectory : ILogFiles
         {
             try
             {
+                if (_direct.TryWrite(offset, bytes))
+                {
+                    return;
+                }
+            }
+            catch (IOException e) when (IsDiskFull(e))
+            {
+                throw new LogDiskFullException(e.Message, e);
+            }
+
+            WriteCached(offset, bytes);
+        }
+
+        private void WriteCached(long offset, ReadOnlySpan<byte> bytes)
+        {
+            try
+            {
                 RandomAccess.Write(handle, bytes, offset);
             }
             catch (IOException e) when (IsDiskFull(e))
@@ -88,25 +107,31 @@ public sealed class LogDirectory : ILogFiles
             for (long done = 0; done < length;)
             {
                 var piece = (int)Math.Min(Zeros.Length, length - done);
-                Write(offset + done, Zeros.AsSpan(0, piece), step);
+                WriteCached(offset + done, Zeros.AsSpan(0, piece));
                 done += piece;
-                if (done % ZeroPieceBytes == 0)
+                if (done % ZeroPieceBytes == 0 || done == length)
                 {
                     Sync(step);
+                    PosixFile.Forget(handle, offset, done); // Frames pass the cache by; so the next zeros find pages in use.
                 }
             }
         }
 
         public void Sync(LogStep step) => PosixFile.SyncData(handle);
 
-        public void Dispose() => handle.Dispose();
+        public void Dispose()
+        {
+            _direct.Dispose();
+            handle.Dispose();
+        }
     }
 }
 
-/// <summary>The three system calls that .NET has no name for.</summary>
+/// <summary>The few system calls that .NET has no name for.</summary>
 internal static partial class PosixFile
 {
     private const int Interrupted = 4; // EINTR
+    private const int InvalidArgument = 22; // EINVAL
 
     /// <summary>fdatasync where there is one: a zero-filled file then has no metadata to journal.</summary>
     public static void SyncData(SafeFileHandle file)
@@ -150,6 +175,40 @@ internal static partial class PosixFile
         }
     }
 
+    /// <summary>A second handle of an open file, whose writes pass the page cache by; null where the system or the file system has no such thing.</summary>
+    public static SafeFileHandle? TryReopenDirect(SafeFileHandle file)
+    {
+        var direct = RuntimeInformation.ProcessArchitecture switch
+        {
+            _ when !OperatingSystem.IsLinux() => 0,
+            Architecture.X64 => 0x4000,
+            Architecture.Arm64 => 0x10000,
+            _ => 0,
+        };
+        if (direct is 0)
+        {
+            return null;
+        }
+
+        // By its descriptor: the file may have been renamed since it was opened.
+        const int WriteOnly = 1;
+        const int CloseOnExec = 0x80000;
+        var descriptor = Open($"/proc/self/fd/{file.DangerousGetHandle()}", WriteOnly | CloseOnExec | direct, 0);
+        return descriptor < 0 ? null : new SafeFileHandle(descriptor, ownsHandle: true);
+    }
+
+    /// <summary>Gives pages that are on disk back: what is in the file stays, and is read from the disk.</summary>
+    public static void Forget(SafeFileHandle file, long offset, long length)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            const int DontNeed = 4;
+            _ = FAdvise(file, offset, length, DontNeed); // An advice: whether it is taken is all the same.
+        }
+    }
+
+    public static bool IsInvalidArgument(IOException e) => e.HResult is InvalidArgument;
+
     private static void ThrowUnlessInterrupted(string call)
     {
         if (Marshal.GetLastPInvokeError() != Interrupted)
@@ -160,6 +219,9 @@ internal static partial class PosixFile
 
     [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
     private static partial int FDataSync(SafeFileHandle file);
+
+    [LibraryImport("libc", EntryPoint = "posix_fadvise")]
+    private static partial int FAdvise(SafeFileHandle file, long offset, long length, int advice);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int FSync(int file);
