@@ -12,6 +12,9 @@ internal sealed class ChildProcess : IAsyncDisposable
     private static readonly Dictionary<string, string> NothingMore = [];
     private static readonly Dictionary<string, string> ServerSettings = new() { ["DOTNET_gcConcurrent"] = "1" };
 
+    // As Nave.Cli.csproj has it: the hub without its sync shall differ from nave up by nothing else.
+    private static readonly Dictionary<string, string> HubSettings = new(ServerSettings) { ["DOTNET_ThreadPool_UnfairSemaphoreSpinLimit"] = "0" };
+
     private readonly Process _process;
     private readonly Queue<string> _lastErrors = [];
 
@@ -66,6 +69,9 @@ internal sealed class ChildProcess : IAsyncDisposable
 
     /// <summary>Starts a server that is a role of this program, with .NET's own collector settings, which the bench itself does not have.</summary>
     public static ChildProcess StartOwnServer(params IEnumerable<string> arguments) => StartOwn(arguments, ServerSettings);
+
+    /// <summary>Starts a hub that is a role of this program, with the runtime settings that nave ships with.</summary>
+    public static ChildProcess StartOwnHub(params IEnumerable<string> arguments) => StartOwn(arguments, HubSettings);
 
     private static ChildProcess StartOwn(IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment)
     {

@@ -54,7 +54,7 @@ internal sealed class NavePeer(string? program, bool isUnsynced = false) : IPeer
         var data = Path.Combine(directory, "data");
         await File.WriteAllTextAsync(configuration, Configuration(data, setting.Devices) + more, stopping);
         var process = isUnsynced
-            ? ChildProcess.StartOwnServer("unsynced-hub", "--config", configuration)
+            ? ChildProcess.StartOwnHub("unsynced-hub", "--config", configuration)
             : ChildProcess.Start(_program, "up", "--config", configuration);
         process.DrainOutput();
 
