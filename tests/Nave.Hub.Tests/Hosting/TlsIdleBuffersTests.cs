@@ -21,8 +21,9 @@ public sealed class TlsIdleBuffersTests
         await connecting.ConnectAsync((IPEndPoint)listener.LocalEndpoint, Stopping);
         using var accepted = await listener.AcceptTcpClientAsync(Stopping);
         await using var server = new SslStream(accepted.GetStream());
-        await using var client = new SslStream(connecting.GetStream(), false, (_, _, _, _) => true);
         using var certificate = SelfSigned();
+        await using var client = new SslStream(
+            connecting.GetStream(), false, (_, presented, _, _) => presented?.GetCertHashString() == certificate.Thumbprint);
         await Task.WhenAll(
             server.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = certificate }, Stopping),
             client.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "localhost" }, Stopping));
