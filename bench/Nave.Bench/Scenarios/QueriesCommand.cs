@@ -25,17 +25,17 @@ internal sealed class QueriesCommand
     // Tags of five values, a thousandth of all twins at each site; reported properties fill the twin to about 1 KB.
     private const string FillTwins = Numbers + """
         INSERT INTO twins (device_id, module_id, generation_id, version, etag_counter, desired_version, reported_version, tags, desired, reported,
-            desired_metadata, reported_metadata)
+            desired_metadata, reported_stamps)
         SELECT printf('bench-%07d', i), '', '1', 2, 1, 1, 1,
             jsonb_object('site', 's' || (i % 1000), 'kind', CASE i % 4 WHEN 0 THEN 'pump' WHEN 1 THEN 'fan' WHEN 2 THEN 'door' ELSE 'lamp' END,
                 'n', i, 'owner', 'somebody', 'floor', i % 20),
             jsonb_object('rate', i % 10), jsonb_object('temp', (i * 7919) % 1000 / 10.0, 'firmware', '1.2.3', 'log', @filler),
-            '{"$lastUpdated":"2026-01-01T00:00:00Z"}', '{"$lastUpdated":"2026-01-01T00:00:00Z"}'
+            '{"$lastUpdated":"2026-01-01T00:00:00Z"}', jsonb('{"":639028224000000000}')
         FROM n
         """;
 
     private const string BarePage = """
-        SELECT t.device_id, t.module_id, t.version, json(t.tags), json(t.desired), json(t.reported), t.desired_metadata, t.reported_metadata,
+        SELECT t.device_id, t.module_id, t.version, json(t.tags), json(t.desired), json(t.reported), t.desired_metadata, t.reported_stamps,
             i.etag, i.is_enabled, p.is_connected
         FROM twins t JOIN identities i ON i.device_id = t.device_id AND i.module_id = t.module_id
         LEFT JOIN presence p ON p.device_id = t.device_id AND p.module_id = t.module_id
@@ -138,7 +138,7 @@ internal sealed class QueriesCommand
 
     private static async Task<int> SizeAsync(HubDatabase database, CancellationToken stopping) => (int)(await database.ReadAsync(
         session => session.Number(
-            "SELECT avg(length(json(tags)) + length(json(desired)) + length(json(reported)) + length(desired_metadata) + length(reported_metadata)) FROM twins"),
+            "SELECT avg(length(json(tags)) + length(json(desired)) + length(json(reported)) + length(desired_metadata) + length(reported_stamps)) FROM twins"),
         stopping) ?? 0);
 
     private static async Task<QueriesRow> MeasureAsync(string what, int runs, Func<Task<int>> run)

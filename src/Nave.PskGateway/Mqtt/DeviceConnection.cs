@@ -5,12 +5,12 @@ using System.Globalization;
 using System.Text;
 using System.Threading.Channels;
 using Nave.Mqtt;
-using Nave.PskGateway.Keys;
-using Nave.PskGateway.Tls;
-using Nave.PskGateway.Upstream;
 using Nave.Protocol;
 using Nave.Protocol.Identities;
 using Nave.Protocol.Messages;
+using Nave.PskGateway.Keys;
+using Nave.PskGateway.Tls;
+using Nave.PskGateway.Upstream;
 
 namespace Nave.PskGateway.Mqtt;
 

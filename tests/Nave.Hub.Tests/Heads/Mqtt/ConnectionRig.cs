@@ -8,8 +8,8 @@ using Nave.Hub.Heartbeats;
 using Nave.Hub.Monitoring;
 using Nave.Hub.Quotas;
 using Nave.Hub.Telemetry;
-using Nave.Hub.Twins;
 using Nave.Hub.Tests.Harness;
+using Nave.Hub.Twins;
 using Nave.Protocol.Access;
 using Nave.Protocol.Identities;
 
