@@ -23,7 +23,7 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
     private readonly SqlSession _session;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly WriteQueue _queue = new();
+    private readonly WriteQueue _queue;
     private readonly SemaphoreSlim _room = new(MaxQueued);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -34,6 +34,7 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
         _session = new SqlSession(dialect, connection);
         _time = time;
         _logger = logger;
+        _queue = new WriteQueue(() => _room.Release());
         new Thread(Run) { IsBackground = true, Name = "nave-sql-writer" }.Start();
     }
 
@@ -74,9 +75,9 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
 
     private void Run()
     {
+        var batch = new List<WriteUnit>(MaxBatch);
         try
         {
-            var batch = new List<WriteUnit>(MaxBatch);
             while (_queue.Take(out var first))
             {
                 Commit(first, batch);
@@ -90,8 +91,15 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
         catch (Exception e) // The thread's last line: whoever waits must hear of it.
         {
             Log.WriterFailed(_logger, e);
-            _queue.End(new StorageUnavailableException("The database's writer has stopped.", e));
-            _session.Dispose();
+            var reason = new StorageUnavailableException("The database's writer has stopped.", e);
+            _session.Dispose(); // Which ends the transaction, before anybody is told that it failed.
+            if (batch.Count > 0)
+            {
+                _room.Release(batch.Count);
+                Complete(batch, reason);
+            }
+
+            _queue.End(reason);
             _ended.SetResult();
         }
     }
@@ -100,25 +108,22 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
     {
         var started = _time.GetTimestamp();
         Exception? failure = null;
+        batch.Add(first);
         try
         {
             Execute(_dialect.BeginWrite);
-            WriteUnit? next = first;
-            do
+            RunUnit(first);
+            while (batch.Count < MaxBatch && _time.GetElapsedTime(started) < MaxBatchTime && _queue.TryTake(out var next))
             {
                 batch.Add(next);
                 RunUnit(next);
             }
-            while (batch.Count < MaxBatch && _time.GetElapsedTime(started) < MaxBatchTime && _queue.TryTake(out next));
+
             Execute("COMMIT");
         }
         catch (Exception e) when (e is DbException or BatchLostException)
         {
             failure = Fail(e);
-            if (batch.Count == 0)
-            {
-                batch.Add(first);
-            }
         }
 
         _room.Release(batch.Count);

@@ -54,15 +54,28 @@ internal static class TimeTree
                         member.WriteTo(writer);
                     }
                 }
-                else if (!member.NameEquals(""u8))
+                else if (!member.NameEquals(""u8) && NameOf(member) is { } name)
                 {
-                    writer.WritePropertyName(member.Name);
+                    writer.WritePropertyName(name);
                     Write(writer, member.Value, label);
                 }
             }
         }
 
         writer.WriteEndObject();
+    }
+
+    // Null for one that is no UTF-8: it was once let in, and must not make the rest unreadable.
+    private static string? NameOf(JsonProperty member)
+    {
+        try
+        {
+            return member.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
     }
 
     private static string TextOf(long ticks) => ticks == 0 ? Never : ServiceTime.Write(new DateTimeOffset(ticks, TimeSpan.Zero));

@@ -7,7 +7,8 @@ namespace Nave.Storage;
 /// Units on their way to the one writer. Adding takes no lock and wakes nobody while the writer is at work, which is what a
 /// BlockingCollection costs for every unit.
 /// </summary>
-internal sealed class WriteQueue : IDisposable
+/// <param name="failing">Called for each unit that the queue fails, before it does: whatever was taken for it goes back.</param>
+internal sealed class WriteQueue(Action failing) : IDisposable
 {
     private readonly ConcurrentQueue<WriteUnit> _units = new();
     private readonly SemaphoreSlim _wake = new(0);
@@ -20,6 +21,7 @@ internal sealed class WriteQueue : IDisposable
     {
         if (_isClosed)
         {
+            failing();
             unit.Fail(Closed());
             return;
         }
@@ -98,6 +100,7 @@ internal sealed class WriteQueue : IDisposable
     {
         while (_units.TryDequeue(out var unit))
         {
+            failing();
             unit.Fail(reason);
         }
     }

@@ -9,7 +9,7 @@ public sealed class WriteQueueTests
     [Fact]
     public async Task Every_unit_is_taken_once_and_in_the_order_of_its_thread()
     {
-        using var queue = new WriteQueue();
+        using var queue = new WriteQueue(() => { });
         var taken = new List<NumberUnit>();
         var taker = Task.Run(() =>
         {
@@ -40,7 +40,7 @@ public sealed class WriteQueueTests
     [Fact]
     public async Task A_taker_that_waits_is_woken_by_each_unit()
     {
-        using var queue = new WriteQueue();
+        using var queue = new WriteQueue(() => { });
         var taker = Task.Run(() =>
         {
             for (var i = 0; i < 2000; i++)
@@ -66,7 +66,8 @@ public sealed class WriteQueueTests
     {
         for (var round = 0; round < 200; round++)
         {
-            using var queue = new WriteQueue();
+            var failed = 0;
+            using var queue = new WriteQueue(() => Interlocked.Increment(ref failed));
             var units = Enumerable.Range(0, 50).Select(i => new NumberUnit(0, i)).ToArray();
             var adding = Task.Run(() => Array.ForEach(units, queue.Add));
             while (queue.TryTake(out var unit))
@@ -79,13 +80,15 @@ public sealed class WriteQueueTests
 
             var ends = await Task.WhenAll(units.Select(unit => unit.Done)); // Would wait for ever if one was lost.
             Assert.Equal(ends.OrderDescending(), ends); // Those before the end, then those behind it.
+            Assert.Equal(ends.Count(isCommitted => !isCommitted), failed);
         }
     }
 
     [Fact]
     public void A_closed_queue_gives_out_what_it_has_and_refuses_more()
     {
-        using var queue = new WriteQueue();
+        var failed = 0;
+        using var queue = new WriteQueue(() => failed++);
         var before = new NumberUnit(0, 1);
         var after = new NumberUnit(0, 2);
         queue.Add(before);
@@ -96,6 +99,7 @@ public sealed class WriteQueueTests
         Assert.Same(before, first);
         Assert.False(queue.Take(out _));
         Assert.True(after.Done.IsCompleted);
+        Assert.Equal(1, failed); // Its room goes back, or 4,096 refused writes would have none left.
         Assert.False(before.Done.IsCompleted);
     }
 

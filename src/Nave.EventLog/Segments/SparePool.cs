@@ -13,7 +13,7 @@ internal sealed partial class SparePool(ILogFiles files, SegmentCatalog catalog,
     private const long PieceBytes = 8 << 20;
 
     /// <summary>Far longer than a spare takes to fill. Each costs its bytes twice, so no more lie ready than are soon needed.</summary>
-    private static readonly TimeSpan RateWindow = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan RateWindow = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();
     private readonly Queue<SpareSegment> _ready = new();

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using System.Text.Unicode;
 using Nave.Protocol;
 using Nave.Protocol.Errors;
 
@@ -18,6 +19,12 @@ internal static class TwinRules
     /// <summary>Parses JSON that a peer sent. The caller disposes of it.</summary>
     public static Outcome<JsonDocument> Parse(ReadOnlyMemory<byte> json)
     {
+        // The parser does not look into texts and names; once stored, one that cannot be decoded could not be read back.
+        if (!Utf8.IsValid(json.Span))
+        {
+            return HubFailures.ArgumentInvalid.Saying("The body is not valid UTF-8.");
+        }
+
         try
         {
             return JsonDocument.Parse(json, ParseOptions);

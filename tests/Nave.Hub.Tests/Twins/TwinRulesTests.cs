@@ -57,6 +57,15 @@ public sealed class TwinRulesTests
     [MemberData(nameof(Refused))]
     public void What_the_rules_forbid_is_an_invalid_argument(string section) => Assert.Equal(400_004, (int?)Check(section)?.Code);
 
+    [Theory]
+    [InlineData(new byte[] { 0x7B, 0x22, 0xFF, 0x22, 0x3A, 0x31, 0x7D })] // A name
+    [InlineData(new byte[] { 0x7B, 0x22, 0x61, 0x22, 0x3A, 0x22, 0xC3, 0x22, 0x7D })] // A text
+    public void A_document_that_is_not_UTF8_is_refused(byte[] json)
+    {
+        Assert.False(TwinRules.Parse(json).TryGet(out _, out var failure));
+        Assert.Equal(400, failure.HttpStatus);
+    }
+
     [Fact]
     [Conformance("service-rest", 18)]
     public void Ten_nested_objects_pass_and_eleven_do_not()
