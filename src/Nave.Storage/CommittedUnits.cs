@@ -2,7 +2,7 @@ namespace Nave.Storage;
 
 /// <summary>
 /// The units of one commit whose waiters go on now, on few pool threads: a work item for each would wake a thread for each.
-/// Every thread takes the next one, so that a waiter which takes its time holds nobody up but itself.
+/// Every thread takes the next one, so that a waiter which takes its time holds up no more than its thread; few units have one.
 /// </summary>
 internal sealed class CommittedUnits(WriteUnit[] units, Exception? failure) : IThreadPoolWorkItem
 {

@@ -38,10 +38,10 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
         new Thread(Run) { IsBackground = true, Name = "nave-sql-writer" }.Start();
     }
 
-    public async Task<T> WriteAsync<T>(Func<SqlSession, T> work, CancellationToken stopping, bool needsSavepoint = true)
+    public async Task<T> WriteAsync<T>(Func<SqlSession, T> work, CancellationToken stopping)
     {
         await _room.WaitAsync(stopping);
-        var unit = new Work<T>(work, needsSavepoint, stopping);
+        var unit = new Work<T>(work, stopping);
         _queue.Add(unit);
         return await unit.Completion;
     }
@@ -226,7 +226,7 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
     private void Execute(string sql) => _session.Execute(sql);
 
     /// <summary>A unit as a function, with a task for whoever waits.</summary>
-    private sealed class Work<T>(Func<SqlSession, T> work, bool needsSavepoint, CancellationToken stopping) : WriteUnit
+    private sealed class Work<T>(Func<SqlSession, T> work, CancellationToken stopping) : WriteUnit
     {
         private readonly TaskCompletionSource<T> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private T? _result;
@@ -235,7 +235,7 @@ internal sealed partial class GroupCommitWriter : IAsyncDisposable
 
         public Task<T> Completion => _completion.Task;
 
-        protected internal override bool NeedsSavepoint => needsSavepoint;
+        protected internal override bool NeedsSavepoint => true;
 
         internal override bool IsCancelled => stopping.IsCancellationRequested;
 

@@ -54,14 +54,6 @@ public sealed class HubDatabase : IAsyncDisposable
     public Task<T> WriteAsync<T>(Func<SqlSession, T> unit, CancellationToken stopping) => _writer.WriteAsync(unit, stopping);
 
     /// <summary>
-    /// Runs a unit that changes something with its last statement only. SQL undoes a statement that fails by itself, so such
-    /// a unit is spared the savepoint of <see cref="WriteAsync{T}(Func{SqlSession, T}, CancellationToken)"/>; else the same.
-    /// </summary>
-    /// <exception cref="StorageUnavailableException">The commit failed: nothing is known of the write, retry after reading.</exception>
-    public Task<T> WriteLastAsync<T>(Func<SqlSession, T> unit, CancellationToken stopping) =>
-        _writer.WriteAsync(unit, stopping, needsSavepoint: false);
-
-    /// <summary>
     /// Runs a unit that is an object, once. What waits for it goes on together with others of its commit: it does not block.
     /// </summary>
     /// <exception cref="StorageUnavailableException">The commit failed, and the unit has no result for that.</exception>

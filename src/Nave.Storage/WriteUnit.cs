@@ -10,7 +10,10 @@ public abstract class WriteUnit
     {
     }
 
-    /// <summary>Whether it may have changed something when it throws: all but one that changes with its last statement only.</summary>
+    /// <summary>
+    /// Whether it may have changed something when it throws: all but one that changes with its last statement only, for SQL
+    /// undoes a statement that fails by itself. Such a one is spared the savepoint.
+    /// </summary>
     protected internal abstract bool NeedsSavepoint { get; }
 
     internal abstract bool IsCancelled { get; }

@@ -109,10 +109,10 @@ public abstract class HubDatabaseContract : IAsyncLifetime
         using var gate = new ManualResetEventSlim();
         var held = Database.WriteAsync(_ => gate.Wait(), default);
         var before = InsertAsync(1, "before");
-        var broken = Database.WriteLastAsync(
-            session => session.Execute("INSERT INTO notes (id, body) SELECT 2, 'undone' UNION ALL SELECT 1, 'twice'"), default);
-        var thrown = Database.WriteLastAsync<int>(_ => throw new FormatException("on purpose"), default);
-        var kept = Database.WriteLastAsync(session => session.Execute("INSERT INTO notes (id, body) VALUES (4, 'kept')"), default);
+        var broken = Database.WriteAsync(new LastUnit(
+            session => session.Execute("INSERT INTO notes (id, body) SELECT 2, 'undone' UNION ALL SELECT 1, 'twice'"))).AsTask();
+        var thrown = Database.WriteAsync(new LastUnit(_ => throw new FormatException("on purpose"))).AsTask();
+        var kept = Database.WriteAsync(new LastUnit(session => session.Execute("INSERT INTO notes (id, body) VALUES (4, 'kept')"))).AsTask();
         gate.Set();
 
         await held;
@@ -367,6 +367,14 @@ public abstract class HubDatabaseContract : IAsyncLifetime
     {
         await Database.DisposeAsync();
         _database = Open(parts);
+    }
+
+    /// <summary>Changes something with its last statement only.</summary>
+    private sealed class LastUnit(Func<SqlSession, int> work) : WriteUnit<int>
+    {
+        protected internal override bool NeedsSavepoint => false;
+
+        protected override int Run(SqlSession session) => work(session);
     }
 
     protected sealed class InsertUnit(int id, string body) : WriteUnit<int>

@@ -54,9 +54,8 @@ public sealed class LogDirectory : ILogFiles
 
     private sealed class RealFile(SafeFileHandle handle) : ILogFile
     {
-        // Zeros are synced piece by piece: a commit that comes behind one waits for it, so it is small.
-        private const int ZeroPieceBytes = 1 << 20;
-        private static readonly byte[] Zeros = GC.AllocateArray<byte>(256 << 10);
+        // Written and synced at a time: a commit that comes behind a piece waits for it, so it is small.
+        private static readonly byte[] Zeros = GC.AllocateArray<byte>(1 << 20);
 
         private readonly DirectWrites _direct = new(handle);
 
@@ -73,47 +72,17 @@ public sealed class LogDirectory : ILogFiles
             return total;
         }
 
-        public void Write(long offset, ReadOnlySpan<byte> bytes, LogStep step)
-        {
-            try
-            {
-                if (_direct.TryWrite(offset, bytes))
-                {
-                    return;
-                }
-            }
-            catch (IOException e) when (IsDiskFull(e))
-            {
-                throw new LogDiskFullException(e.Message, e);
-            }
-
-            WriteCached(offset, bytes);
-        }
-
-        private void WriteCached(long offset, ReadOnlySpan<byte> bytes)
-        {
-            try
-            {
-                RandomAccess.Write(handle, bytes, offset);
-            }
-            catch (IOException e) when (IsDiskFull(e))
-            {
-                throw new LogDiskFullException(e.Message, e);
-            }
-        }
+        public void Write(long offset, ReadOnlySpan<byte> bytes, LogStep step) => Write(offset, bytes, mayPassCache: true);
 
         public void Zero(long offset, long length, LogStep step)
         {
             for (long done = 0; done < length;)
             {
                 var piece = (int)Math.Min(Zeros.Length, length - done);
-                WriteCached(offset + done, Zeros.AsSpan(0, piece));
+                Write(offset + done, Zeros.AsSpan(0, piece), mayPassCache: false);
+                Sync(step);
+                PosixFile.Forget(handle, offset + done, piece); // Frames pass the cache by; so the next zeros find pages in use.
                 done += piece;
-                if (done % ZeroPieceBytes == 0 || done == length)
-                {
-                    Sync(step);
-                    PosixFile.Forget(handle, offset, done); // Frames pass the cache by; so the next zeros find pages in use.
-                }
             }
         }
 
@@ -123,6 +92,21 @@ public sealed class LogDirectory : ILogFiles
         {
             _direct.Dispose();
             handle.Dispose();
+        }
+
+        private void Write(long offset, ReadOnlySpan<byte> bytes, bool mayPassCache)
+        {
+            try
+            {
+                if (!mayPassCache || !_direct.TryWrite(offset, bytes))
+                {
+                    RandomAccess.Write(handle, bytes, offset);
+                }
+            }
+            catch (IOException e) when (IsDiskFull(e))
+            {
+                throw new LogDiskFullException(e.Message, e);
+            }
         }
     }
 }

@@ -56,7 +56,7 @@ internal sealed class DeviceLimits(AccessOptions options, TimeProvider time)
     }
 
     /// <summary>A session's share of its device's messages.</summary>
-    public DeviceAllowance AllowanceOf(IdentityId id) => new(this, (uint)id.GetHashCode());
+    public DeviceAllowance AllowanceOf(IdentityId id) => new(this, KeyOf(id));
 
     /// <summary>Whether so many messages may be sent at once, by a request that cannot wait; null when they may.</summary>
     public HubFailure? TrySend(IdentityId id, int count)
@@ -89,7 +89,7 @@ internal sealed class DeviceLimits(AccessOptions options, TimeProvider time)
     private static SpendTable? EachMinute(int limit, TimeProvider time) => limit > 0 ? new SpendTable(limit, limit / 60.0, time) : null;
 
     // Two that share a hash share a limit: strings are hashed with a seed, so nobody can aim at another.
-    private static UInt128 KeyOf(IdentityId id) => (UInt128)(uint)id.GetHashCode();
+    private static uint KeyOf(IdentityId id) => (uint)id.GetHashCode();
 
     private HubFailure Refuse(IdentityId id, IPAddress? address, string detail)
     {
