@@ -11,9 +11,16 @@ public sealed class SqlSession : IDisposable
     // Constants of the stores number a few dozens; the texts of ad-hoc queries beyond that are not kept.
     private const int MaxPrepared = 256;
 
+    // Of queries that are put together: the pages of one differ in values only. Longer texts than this name what they look for.
+    private const int MaxRecent = 16;
+    private const int MaxRecentText = 8192;
+
     private readonly SqlDialect _dialect;
     private readonly DbConnection _connection;
     private readonly Dictionary<string, DbCommand> _prepared = [];
+
+    // The latest used comes last.
+    private readonly List<DbCommand> _recent = [];
 
     // Null for a text that the dialect has no shorter way for.
     private readonly Dictionary<string, ISqlStatement?> _statements = [];
@@ -66,24 +73,32 @@ public sealed class SqlSession : IDisposable
     }
 
     /// <summary>
-    /// Reads a query whose text was put together for this once: its statement is not kept. Ends when
+    /// Reads a query whose text was put together: only the last few such statements are kept. Ends when
     /// <paramref name="takesMore"/>, called with each row, says no.
     /// </summary>
-    public void ReadOnce(string sql, IEnumerable<(string Name, object? Value)> parameters, Func<DbDataReader, bool> takesMore)
+    public void ReadPart(string sql, ReadOnlySpan<(string Name, object? Value)> parameters, Func<DbDataReader, bool> takesMore)
     {
-        using var command = _connection.CreateCommand();
-        command.CommandText = sql;
-        foreach (var (name, value) in parameters)
+        var command = TakeRecent(sql) ?? Create(sql, parameters);
+        var isKept = false;
+        try
         {
-            var parameter = command.CreateParameter();
-            parameter.ParameterName = name;
-            parameter.Value = value ?? DBNull.Value;
-            command.Parameters.Add(parameter);
-        }
+            SetValues(command, parameters);
+            using (var reader = command.ExecuteReader())
+            {
+                while (reader.Read() && takesMore(reader))
+                {
+                }
+            }
 
-        using var reader = command.ExecuteReader();
-        while (reader.Read() && takesMore(reader))
+            isKept = sql.Length <= MaxRecentText;
+        }
+        finally
         {
+            Release(command, isKept);
+            if (isKept)
+            {
+                KeepRecent(command);
+            }
         }
     }
 
@@ -120,7 +135,7 @@ public sealed class SqlSession : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var command in _prepared.Values)
+        foreach (var command in _prepared.Values.Concat(_recent))
         {
             command.Dispose();
         }
@@ -131,6 +146,7 @@ public sealed class SqlSession : IDisposable
         }
 
         _prepared.Clear();
+        _recent.Clear();
         _statements.Clear();
         _connection.Dispose();
     }
@@ -160,12 +176,41 @@ public sealed class SqlSession : IDisposable
             }
         }
 
+        SetValues(command, parameters);
+        return command;
+    }
+
+    private static void SetValues(DbCommand command, ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
         for (var i = 0; i < parameters.Length; i++)
         {
             command.Parameters[i].Value = parameters[i].Value ?? DBNull.Value;
         }
+    }
 
+    // Taken out while it runs: who reads its rows may ask something of the same text.
+    private DbCommand? TakeRecent(string sql)
+    {
+        var place = _recent.FindLastIndex(command => command.CommandText == sql);
+        if (place < 0)
+        {
+            return null;
+        }
+
+        var command = _recent[place];
+        _recent.RemoveAt(place);
         return command;
+    }
+
+    private void KeepRecent(DbCommand command)
+    {
+        if (_recent.Count == MaxRecent)
+        {
+            _recent[0].Dispose();
+            _recent.RemoveAt(0);
+        }
+
+        _recent.Add(command);
     }
 
     private DbCommand Create(string sql, ReadOnlySpan<(string Name, object? Value)> parameters)

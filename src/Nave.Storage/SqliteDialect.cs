@@ -13,6 +13,11 @@ public sealed class SqliteDialect(string path) : SqlDialect
     // Of SQLite's machine: about half a millisecond.
     private const int StepsBetweenLooks = 10_000;
 
+    // How long a statement waits for a lock of another program (a backup, an inspection), whichever way it runs.
+    private const int BusySeconds = 30;
+
+    private static readonly string BusyTimeout = $"PRAGMA busy_timeout={BusySeconds * 1000}";
+
     private readonly string _path = Path.GetFullPath(path);
 
     /// <inheritdoc/>
@@ -33,7 +38,7 @@ public sealed class SqliteDialect(string path) : SqlDialect
             Run(connection, "PRAGMA synchronous=FULL"); // In WAL mode: the log is synced at every commit.
             Run(connection, "PRAGMA wal_autocheckpoint=8192"); // 32 MB: a page that changes often is copied back once in a while, not each time.
             Run(connection, "PRAGMA foreign_keys=ON");
-            Run(connection, "PRAGMA busy_timeout=5000");
+            Run(connection, BusyTimeout);
             Run(connection, "PRAGMA temp_store=MEMORY");
             Run(connection, "PRAGMA cache_size=-16384"); // 16 MB: what is written often is not read from the file each time.
             SqliteJsonSql.AddTo(connection);
@@ -50,7 +55,7 @@ public sealed class SqliteDialect(string path) : SqlDialect
     public override DbConnection OpenReader()
     {
         var connection = Open(SqliteOpenMode.ReadOnly);
-        Run(connection, "PRAGMA busy_timeout=5000");
+        Run(connection, BusyTimeout);
         Run(connection, "PRAGMA temp_store=MEMORY");
         SqliteJsonSql.AddTo(connection);
         return connection;
@@ -172,7 +177,7 @@ public sealed class SqliteDialect(string path) : SqlDialect
 
     private SqliteConnection Open(SqliteOpenMode mode)
     {
-        var text = new SqliteConnectionStringBuilder { DataSource = _path, Mode = mode, Pooling = false };
+        var text = new SqliteConnectionStringBuilder { DataSource = _path, Mode = mode, Pooling = false, DefaultTimeout = BusySeconds };
         var connection = new SqliteConnection(text.ToString());
         connection.Open();
         return connection;

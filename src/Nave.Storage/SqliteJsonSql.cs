@@ -25,7 +25,9 @@ internal sealed class SqliteJsonSql : JsonSql
         connection.CreateCollation(Utf16Collation, string.CompareOrdinal);
         connection.CreateFunction(Base64Function, (long number) => ToBase64(number), isDeterministic: true);
         connection.CreateFunction(
-            TimeTreeFunction, (byte[] tree, string label) => Encoding.UTF8.GetString(TimeTree.Expand(tree, label)), isDeterministic: true);
+            TimeTreeFunction,
+            (byte[] tree, string label) => Encoding.UTF8.GetString(TimeTree.Expand(tree, Encoding.UTF8.GetBytes(label))),
+            isDeterministic: true);
     }
 
     /// <inheritdoc/>

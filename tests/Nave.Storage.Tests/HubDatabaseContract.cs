@@ -57,6 +57,60 @@ public abstract class HubDatabaseContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_query_that_is_put_together_takes_its_values_anew_and_ends_when_told()
+    {
+        for (var i = 1; i <= 3; i++)
+        {
+            await InsertAsync(i, $"note {i}");
+        }
+
+        const string From = "SELECT id, body FROM notes WHERE id >= @id ORDER BY id";
+        var seen = await Database.ReadAsync(
+            session =>
+            {
+                var rows = new List<string>();
+                session.ReadPart(From, [("@id", 1L)], row =>
+                {
+                    rows.Add(row.GetString(1));
+                    session.ReadPart(From, [("@id", row.GetInt64(0) + 1)], next => rows.Count == 0 || Add(rows, next.GetString(1)));
+                    return rows.Count < 4;
+                });
+                for (var i = 0; i < 100; i++)
+                {
+                    session.ReadPart($"{From} LIMIT {i % 20 + 1}", [("@id", 3L)], row => i < 99 || Add(rows, row.GetString(1)));
+                }
+
+                Assert.ThrowsAny<InvalidOperationException>(() => session.ReadPart(From, [("@id", 2L)], _ => throw new InvalidOperationException()));
+                session.ReadPart(From, [("@id", 2L)], row => Add(rows, row.GetString(1)));
+                return rows;
+            },
+            default);
+
+        Assert.Equal(["note 1", "note 2", "note 2", "note 3", "note 3", "note 2"], seen);
+
+        static bool Add(List<string> rows, string body)
+        {
+            rows.Add(body);
+            return false;
+        }
+    }
+
+    [Fact]
+    public async Task A_row_reads_the_same_by_the_short_way()
+    {
+        var read = await Database.ReadAsync(
+            session => session.Find("SELECT 'ü', 5, NULL, '', '{}'", reader =>
+            {
+                var row = new SqlRow(reader);
+                return $"{row.Text(0)} {row.Utf8(0).Length} {row.Number(1)} {row.IsNull(1)} {row.IsNull(2)} {row.OptionalText(2) ?? "none"} "
+                    + $"{row.Utf8(2).Length} '{row.OptionalText(3)}' {row.Text(4)}";
+            }),
+            default);
+
+        Assert.Equal("ü 2 5 False True none 0 '' {}", read);
+    }
+
+    [Fact]
     public async Task A_look_up_that_fails_fails_its_caller_and_keeps_no_reader()
     {
         for (var i = 0; i < 20; i++)

@@ -100,7 +100,7 @@ internal sealed partial class QueryRunner(
 
         var statement = QueryStatement.OfCount(tables.Of(condition.Source), database.Json, condition.Where);
         var found = 0L;
-        session.ReadOnce(
+        session.ReadPart(
             statement.Sql + " AND t.device_id = @device AND t.module_id = @module",
             [.. statement.Parameters, ("@device", id.Device.Value), ("@module", IdentityStore.ModuleColumn(id))],
             row =>
@@ -116,7 +116,7 @@ internal sealed partial class QueryRunner(
     {
         var statement = QueryStatement.OfDevices(tables.Of(QuerySource.Devices), database.Json, condition.Where, devices);
         var found = new HashSet<string>(StringComparer.Ordinal);
-        session.ReadOnce(statement.Sql, statement.Parameters, row => found.Add(row.GetString(0)));
+        session.ReadPart(statement.Sql, [.. statement.Parameters], row => found.Add(row.GetString(0)));
         return found;
     }
 
@@ -137,7 +137,7 @@ internal sealed partial class QueryRunner(
                     session =>
                     {
                         var started = time.GetTimestamp();
-                        session.ReadOnce(statement.Sql, statement.Parameters, takesMore);
+                        session.ReadPart(statement.Sql, [.. statement.Parameters], takesMore);
                         return time.GetElapsedTime(started);
                     },
                     deadline.Token);
@@ -188,7 +188,7 @@ internal sealed partial class QueryRunner(
                 : QueryRows.Project(query.Items, table.Read(row));
             _rows.Add(item);
             _bytes += item.Length;
-            if (!query.IsAggregate)
+            if (!query.IsAggregate && (_rows.Count == size || _bytes >= MaxPageBytes))
             {
                 _lastKey = [.. Enumerable.Range(row.FieldCount - table.Keys.Count, table.Keys.Count).Select(row.GetString)];
             }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text.Json;
 using Nave.Hub.Devices;
 using Nave.Protocol.Messages;
@@ -85,7 +84,7 @@ internal static class TwinJson
 
     private static void WriteSection(Utf8JsonWriter writer, ReadOnlySpan<byte> name, byte[] values, byte[] metadata, long version)
     {
-        var section = new ArrayBufferWriter<byte>(values.Length + metadata.Length + 64);
+        var section = TwinMerge.Scratch();
         TwinText.WriteSection(section, values, metadata, version);
         writer.WritePropertyName(name);
         writer.WriteRawValue(section.WrittenSpan, skipInputValidation: true);

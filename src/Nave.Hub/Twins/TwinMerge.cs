@@ -20,6 +20,12 @@ internal static class TwinMerge
     [ThreadStatic]
     private static ArrayBufferWriter<byte>? _scratch;
 
+    [ThreadStatic]
+    private static ArrayBufferWriter<byte>? _output;
+
+    [ThreadStatic]
+    private static Utf8JsonWriter? _writer;
+
     // What was escaped stays readable: the values go to devices and back ends, never into HTML.
     internal static readonly JsonWriterOptions WriterOptions = new() { SkipValidation = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -51,7 +57,7 @@ internal static class TwinMerge
     }
 
     // One a thread: a merge is over before the next on its thread begins.
-    private static ArrayBufferWriter<byte> Scratch()
+    internal static ArrayBufferWriter<byte> Scratch()
     {
         if (_scratch is null || _scratch.Capacity > MaxScratchBytes)
         {
@@ -171,11 +177,21 @@ internal static class TwinMerge
     /// <summary>JSON that <paramref name="write"/> writes.</summary>
     public static byte[] Write<T>(T argument, Action<Utf8JsonWriter, T> write)
     {
-        var output = new ArrayBufferWriter<byte>(1024);
-        using var writer = new Utf8JsonWriter(output, WriterOptions);
+        var output = _output ?? new ArrayBufferWriter<byte>(4096);
+        _output = null; // Taken: what writes may write JSON of its own.
+        var writer = _writer ?? new Utf8JsonWriter(output, WriterOptions);
+        _writer = null;
+        output.ResetWrittenCount();
+        writer.Reset(output);
         write(writer, argument);
         writer.Flush();
-        return output.WrittenSpan.ToArray();
+        var written = output.WrittenSpan.ToArray();
+        if (output.Capacity <= MaxScratchBytes)
+        {
+            (_output, _writer) = (output, writer);
+        }
+
+        return written;
     }
 
     /// <summary>Finds members by name; thousands in a patch against thousands in a twin must not cost their product.</summary>

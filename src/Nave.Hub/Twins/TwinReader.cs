@@ -40,30 +40,30 @@ internal sealed class TwinReader(Presence presence)
         session.Find(FindOne, Read, ("@device", id.Device.Value), ("@module", IdentityStore.ModuleColumn(id)));
 
     /// <summary>Reads a row that was selected with <see cref="Columns"/>, these first.</summary>
-    public TwinDocument Read(DbDataReader row)
+    public TwinDocument Read(DbDataReader reader)
     {
-        var id = IdentityStore.ReadId(row, 0, 1);
+        var row = new SqlRow(reader);
+        var module = row.Text(1);
+        var id = new IdentityId(DeviceId.Parse(row.Text(0)), module.Length == 0 ? null : ModuleId.Parse(module));
         return new TwinDocument
         {
             Id = id,
             Twin = TwinRow.Read(row, 2),
-            DeviceETag = row.GetString(Rest),
-            IsEnabled = row.GetInt64(Rest + 1) != 0,
-            StatusReason = Text(row, Rest + 2),
-            StatusUpdatedTime = row.IsDBNull(Rest + 3) ? null : Time(row, Rest + 3),
-            AuthenticationType = IdentityWords.ParseType(row.GetString(Rest + 4)) ?? AuthenticationType.None,
-            PrimaryThumbprint = Text(row, Rest + 5),
-            SecondaryThumbprint = Text(row, Rest + 6),
-            IsEdge = row.GetInt64(Rest + 7) != 0,
-            DeviceScope = Text(row, Rest + 8),
-            ParentScope = Text(row, Rest + 9),
-            Presence = presence.StateOf(id, row.IsDBNull(Rest + 10) ? null : new StoredPresence(
-                Guid.ParseExact(row.GetString(Rest + 10), "N"), row.GetInt64(Rest + 11) != 0, Time(row, Rest + 12), Time(row, Rest + 13))),
-            CloudToDeviceMessageCount = row.GetInt64(Rest + 14),
+            DeviceETag = row.Text(Rest),
+            IsEnabled = row.Number(Rest + 1) != 0,
+            StatusReason = row.OptionalText(Rest + 2),
+            StatusUpdatedTime = row.IsNull(Rest + 3) ? null : Time(row, Rest + 3),
+            AuthenticationType = IdentityWords.ParseType(row.Text(Rest + 4)) ?? AuthenticationType.None,
+            PrimaryThumbprint = row.OptionalText(Rest + 5),
+            SecondaryThumbprint = row.OptionalText(Rest + 6),
+            IsEdge = row.Number(Rest + 7) != 0,
+            DeviceScope = row.OptionalText(Rest + 8),
+            ParentScope = row.OptionalText(Rest + 9),
+            Presence = presence.StateOf(id, row.IsNull(Rest + 10) ? null : new StoredPresence(
+                Guid.ParseExact(row.Text(Rest + 10), "N"), row.Number(Rest + 11) != 0, Time(row, Rest + 12), Time(row, Rest + 13))),
+            CloudToDeviceMessageCount = row.Number(Rest + 14),
         };
     }
 
-    private static string? Text(DbDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
-
-    private static DateTimeOffset Time(DbDataReader row, int column) => new(row.GetInt64(column), TimeSpan.Zero);
+    private static DateTimeOffset Time(in SqlRow row, int column) => new(row.Number(column), TimeSpan.Zero);
 }

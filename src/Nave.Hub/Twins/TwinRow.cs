@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Data.Common;
+using Nave.Storage;
 
 namespace Nave.Hub.Twins;
 
@@ -9,7 +10,7 @@ internal sealed record TwinRow
     /// <summary>The columns that <see cref="Read"/> reads, of <c>twins</c> as <c>t</c>.</summary>
     public const string Columns = """
         t.generation_id, t.version, t.etag_counter, t.desired_version, t.reported_version, t.model_id, json(t.tags), json(t.desired),
-        json(t.reported), t.desired_metadata, nave_time_tree(CAST(json(t.reported_stamps) AS BLOB), '$lastUpdated'), json(t.configurations)
+        json(t.reported), t.desired_metadata, json(t.reported_stamps), json(t.configurations)
         """;
 
     /// <summary>How many they are.</summary>
@@ -53,20 +54,20 @@ internal sealed record TwinRow
     public string ETag => TwinETag.Of(ETagCounter);
 
     /// <summary>Reads <see cref="Columns"/> that begin at <paramref name="first"/>.</summary>
-    public static TwinRow Read(DbDataReader row, int first) => new()
+    public static TwinRow Read(in SqlRow row, int first) => new()
     {
-        GenerationId = row.GetString(first),
-        Version = row.GetInt64(first + 1),
-        ETagCounter = row.GetInt64(first + 2),
-        DesiredVersion = row.GetInt64(first + 3),
-        ReportedVersion = row.GetInt64(first + 4),
-        ModelId = row.IsDBNull(first + 5) ? null : row.GetString(first + 5),
-        Tags = Json(row, first + 6),
-        Desired = Json(row, first + 7),
-        Reported = Json(row, first + 8),
-        DesiredMetadata = Json(row, first + 9),
-        ReportedMetadata = Json(row, first + 10),
-        Configurations = row.IsDBNull(first + 11) ? null : Json(row, first + 11),
+        GenerationId = row.Text(first),
+        Version = row.Number(first + 1),
+        ETagCounter = row.Number(first + 2),
+        DesiredVersion = row.Number(first + 3),
+        ReportedVersion = row.Number(first + 4),
+        ModelId = row.OptionalText(first + 5),
+        Tags = row.Utf8(first + 6).ToArray(),
+        Desired = row.Utf8(first + 7).ToArray(),
+        Reported = row.Utf8(first + 8).ToArray(),
+        DesiredMetadata = row.Utf8(first + 9).ToArray(),
+        ReportedMetadata = TimeTree.Expand(row.Utf8(first + 10), TwinStamp.LastUpdated),
+        Configurations = row.IsNull(first + 11) ? null : row.Utf8(first + 11).ToArray(),
     };
 
     /// <summary>JSON text as UTF-8.</summary>

@@ -81,10 +81,13 @@ internal sealed class TwinStore(HubDatabase database, TwinReader reader, TwinWri
     /// <summary>A reported patch on its way.</summary>
     private sealed class ReportedUnit(TwinWriter writer, IdentityId id, ReportedPatch patch, ReportedVersion known) : WriteUnit<ReportedOutcome>
     {
-        // Asked when it begins: the twin is the last that is written, unless somebody wants an event behind it.
-        protected override bool NeedsSavepoint => writer.TellsOfReported;
+        private bool _tells;
 
-        protected override ReportedOutcome Run(SqlSession session) => writer.PatchReported(session, id, patch, known);
+        // Asked once, when it begins: the twin is the last that is written, unless somebody wants an event behind it. Who comes to
+        // want one while it runs gets that of the next.
+        protected override bool NeedsSavepoint => _tells = writer.TellsOfReported;
+
+        protected override ReportedOutcome Run(SqlSession session) => writer.PatchReported(session, id, patch, known, _tells);
 
         protected override bool TryReplace(StorageUnavailableException failure, out ReportedOutcome result)
         {

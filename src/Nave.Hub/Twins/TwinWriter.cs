@@ -82,7 +82,7 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
     /// <summary>The row of a twin, or null.</summary>
     public static TwinRow? FindRow(SqlSession session, IdentityId id) => session.Find(
         TwinRow.Select + " WHERE device_id = @device AND module_id = @module",
-        static row => TwinRow.Read(row, 0),
+        static row => TwinRow.Read(new SqlRow(row), 0),
         ("@device", id.Device.Value), ("@module", IdentityStore.ModuleColumn(id)));
 
     /// <summary>Null when the sections of a new twin would be within their limits.</summary>
@@ -157,7 +157,7 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
         return HubFailures.PreconditionFailed;
     }
 
-    /// <summary>Whether <see cref="PatchReported"/> writes an event behind the twin; else the twin is the last that it writes.</summary>
+    /// <summary>Whether somebody wants an event of a reported patch, which is written behind the twin.</summary>
     public bool TellsOfReported => outbox.IsWanted(ChangeSource.TwinChangeEvents) || outbox.IsWanted(ChangeSource.DigitalTwinChangeEvents);
 
     /// <summary>Reads what a device sent, as of now.</summary>
@@ -169,17 +169,18 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
     /// <param name="id">Whose.</param>
     /// <param name="patch">As it was checked.</param>
     /// <param name="known">What is known of the reported properties, perhaps in vain.</param>
-    public ReportedOutcome PatchReported(SqlSession session, IdentityId id, ReportedPatch patch, ReportedVersion known)
+    /// <param name="tells">What <see cref="TellsOfReported"/> said; if no, the twin is the last that is written.</param>
+    public ReportedOutcome PatchReported(SqlSession session, IdentityId id, ReportedPatch patch, ReportedVersion known, bool tells)
     {
-        var outcome = TryPatchInPlace(session, id, patch, known) ?? PatchRow(session, id, patch);
+        var outcome = (tells ? null : TryPatchInPlace(session, id, patch, known)) ?? PatchRow(session, id, patch, tells);
         known.Is(outcome);
         return outcome;
     }
 
-    // Null where the row must be looked at: it is not what was known of it, or it is large, or its change has an event.
+    // Null where the row must be looked at: it is not what was known of it, or it is large.
     private ReportedOutcome? TryPatchInPlace(SqlSession session, IdentityId id, ReportedPatch patch, ReportedVersion known)
     {
-        if (known.Value is not { } version || (patch.ExpectedVersion ?? version) != version || patch.Stamps is not { } stamps || TellsOfReported)
+        if (known.Value is not { } version || (patch.ExpectedVersion ?? version) != version || patch.Stamps is not { } stamps)
         {
             return null;
         }
@@ -197,7 +198,7 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
         return new ReportedOutcome(version + 1);
     }
 
-    private ReportedOutcome PatchRow(SqlSession session, IdentityId id, ReportedPatch patch)
+    private ReportedOutcome PatchRow(SqlSession session, IdentityId id, ReportedPatch patch, bool tells)
     {
         var (device, module) = (id.Device.Value, IdentityStore.ModuleColumn(id));
         using var change = JsonDocument.Parse(patch.Json);
@@ -224,7 +225,7 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
             }
 
             var stamped = TwinMerge.Metadata(stamps.RootElement, change.RootElement, TwinStamp.OfReported(patch.At));
-            var before = FindForDigitalTwin(session, id);
+            var before = tells ? FindForDigitalTwin(session, id) : null;
             var rows = session.Execute(
                 UpdateReported,
                 ("@values", values), ("@stamps", stamped),
@@ -232,8 +233,12 @@ internal sealed class TwinWriter(TwinOptions options, EventOutbox outbox, TimePr
             if (rows > 0)
             {
                 Changing?.Invoke(id);
-                TellReported(session, id, change.RootElement);
-                TellDigitalTwin(session, id, before);
+                if (tells)
+                {
+                    TellReported(session, id, change.RootElement);
+                    TellDigitalTwin(session, id, before);
+                }
+
                 return new ReportedOutcome(row.Version + 1);
             }
         }

@@ -1,3 +1,4 @@
+using System.Text;
 using Nave.Hub.Devices;
 using Nave.Protocol.Identities;
 using Nave.Tests;
@@ -168,6 +169,24 @@ public sealed class QueryExampleTests : IAsyncLifetime
         Assert.NotNull(row["reported"]!["$metadata"]);
         Assert.Equal(101, (int)row["v"]!);
         Assert.Equal(["reported", "v"], row.AsObject().Select(member => member.Key));
+    }
+
+    [Theory]
+    [InlineData("""jsonb('{"":1,"a":{"":2,"b":2}}')""")]
+    [InlineData("""'{"$lastUpdated":"0001-01-01T00:00:00.0000001Z","a":{"$lastUpdated":"0001-01-01T00:00:00.0000002Z","b":{"$lastUpdated":"0001-01-01T00:00:00.0000002Z"}}}'""")]
+    public async Task Metadata_of_reported_properties_reads_as_written_out_however_it_is_kept(string stamps)
+    {
+        await _hub.Registry.Database.WriteAsync(
+            session => session.Execute($"UPDATE twins SET reported_stamps = {stamps} WHERE device_id = 'gw1'"), default);
+
+        const string Condition = "WHERE properties.reported.$metadata.a.b.$lastUpdated = '0001-01-01T00:00:00.0000002Z'";
+        var part = (await _hub.PageAsync("SELECT properties.reported.$metadata AS m FROM devices " + Condition)).Rows.Single();
+        var whole = (await _hub.PageAsync("SELECT * FROM devices " + Condition)).Rows.Single();
+
+        const string Metadata =
+            """{"$lastUpdated":"0001-01-01T00:00:00.0000001Z","a":{"$lastUpdated":"0001-01-01T00:00:00.0000002Z","b":{"$lastUpdated":"0001-01-01T00:00:00.0000002Z"}}}""";
+        Assert.Equal("{\"m\":" + Metadata + "}", Encoding.UTF8.GetString(part));
+        Assert.Contains(",\"$metadata\":" + Metadata + ",\"$version\":101}", Encoding.UTF8.GetString(whole), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -224,7 +224,7 @@ public sealed class QueryRunnerTests
 
                 // EXPLAIN alone would not notice that the schema has changed; a statement that runs does.
                 session.Number("SELECT count(*) FROM sqlite_master");
-                session.ReadOnce("EXPLAIN QUERY PLAN " + statement.Sql, statement.Parameters, row =>
+                session.ReadPart("EXPLAIN QUERY PLAN " + statement.Sql, [.. statement.Parameters], row =>
                 {
                     plan += row.GetString(3) + "\n";
                     return true;

@@ -173,7 +173,7 @@ public sealed class ReportedPatchTests : IAsyncLifetime
         }
 
         var patch = _hub.Twins.ReadPatch("g", """{"a":{"n":1},"b":{"d":1},"e":5}"""u8.ToArray(), null).Value!;
-        Assert.Equal(3, (await database.WriteAsync(session => _hub.Twins.PatchReported(session, id, patch, known), default)).Version);
+        Assert.Equal(3, (await database.WriteAsync(session => _hub.Twins.PatchReported(session, id, patch, known, tells: false), default)).Version);
 
         const string Now = "\"$lastUpdated\":\"2026-05-04T12:00:00.0000000Z\"";
         Assert.Equal(
@@ -189,7 +189,7 @@ public sealed class ReportedPatchTests : IAsyncLifetime
     private Task<ReportedOutcome> PatchAsync(DeviceIdentity device, string json, ReportedVersion known, long? expected = null)
     {
         var patch = _hub.Twins.ReadPatch(device.GenerationId, Encoding.UTF8.GetBytes(json), expected).Value!;
-        return _hub.Database.WriteAsync(session => _hub.Twins.PatchReported(session, device.Id, patch, known), default);
+        return _hub.Database.WriteAsync(session => _hub.Twins.PatchReported(session, device.Id, patch, known, _hub.Twins.TellsOfReported), default);
     }
 
     private Task<TwinRow> FindAsync(DeviceIdentity device) => _hub.Database.ReadAsync(session => TwinWriter.FindRow(session, device.Id)!, default);
