@@ -166,7 +166,7 @@ public sealed partial class EmbeddedEventLog : IEventLog
         var indexes = new SegmentIndexes(files, found.Streams);
         var spares = new SparePool(files, catalog, options, time, logger);
         spares.Adopt(found.Names);
-        var retention = new Retention(files, catalog, committed, found.Streams, options, time, logger);
+        var retention = new Retention(files, catalog, committed, found.Streams, spares, options, time, logger);
         var sorter = new SegmentSorter(files, catalog, found.Streams, spares, options, logger);
         var keeper = new SegmentKeeper(files, found.Streams, spares, retention, sorter, indexes, options, time, logger);
         var appender = new SegmentAppender(files, catalog, committed, found.Streams, keeper, options, time, logger)

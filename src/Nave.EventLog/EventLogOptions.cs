@@ -17,7 +17,7 @@ public sealed record EventLogOptions
     /// </summary>
     public long QuickSegmentBytes { get; init; } = 8 << 20;
 
-    /// <summary>At most this many zero-filled segments lie ready; how many, follows the rate at which they are used.</summary>
+    /// <summary>At most this many spare segments lie ready; how many, follows the rate at which they are used.</summary>
     public int MaxSegmentsAhead { get; init; } = 16;
 
     /// <summary>How long records are kept for streams that say nothing of their own.</summary>

@@ -25,8 +25,8 @@ public sealed class FailingDiskTests
         var struck = new HashSet<LogStep>();
         for (var seed = 0; seed < Seeds; seed++)
         {
-            using var story = new LogStory(seed);
             var step = steps[seed % steps.Length];
+            using var story = new LogStory(seed, step);
             for (var fault = 0; fault < 3; fault++)
             {
                 story.Disk.FailAt(step, story.Random.Next(1, step is LogStep.WriteFrame or LogStep.SyncFrame ? 20 : 4));

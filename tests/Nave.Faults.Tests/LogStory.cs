@@ -28,9 +28,16 @@ internal sealed class LogStory : IDisposable
     private readonly int _sortAbove;
     private ulong _lastKey;
 
-    public LogStory(int seed)
+    /// <param name="seed">Of everything that is left to chance.</param>
+    /// <param name="struck">A step that the story has to come by: sorted segments are not used again, others not sorted.</param>
+    public LogStory(int seed, LogStep? struck = null)
     {
-        _sortAbove = seed % 3 == 0 ? 8 : 0;
+        _sortAbove = struck switch
+        {
+            LogStep.RecycleSegment => 8,
+            LogStep.WriteSorted or LogStep.SyncSorted or LogStep.NameSorted or LogStep.SyncSortedName => 0,
+            _ => seed % 2 == 0 ? 8 : 0,
+        };
         _random = new Random(seed);
         Disk = new SimulatedDisk(seed) { Reached = Hold };
     }
@@ -55,7 +62,7 @@ internal sealed class LogStory : IDisposable
             Streams = Streams,
             SegmentBytes = 64 << 10,
             QuickSegmentBytes = 24 << 10,
-            RetentionBytes = 320 << 10,
+            RetentionBytes = (_sortAbove > 0 ? 160 : 320) << 10,
             ReserveBytes = 0,
             TailBytes = 8 << 10,
             MaxLinger = TimeSpan.Zero,

@@ -50,9 +50,9 @@ public sealed class PowerLossTests
 
     private static async Task<IEnumerable<(LogStep, bool)>> TellStoryAsync(int seed)
     {
-        using var story = new LogStory(seed);
         var steps = Enum.GetValues<LogStep>();
         var step = steps[seed % steps.Length];
+        using var story = new LogStory(seed, step);
         for (var cycle = 0; cycle < 4; cycle++)
         {
             // The first cycle writes something to lose; each later one is cut at the seed's step, once more or less often.

@@ -9,7 +9,8 @@ namespace Nave.Bench.LogEngines;
 /// </summary>
 internal sealed class BareFileSink : IBatchSink
 {
-    private const int FileBytes = 256 << 20;
+    /// <summary>Its size.</summary>
+    public const int FileBytes = 256 << 20;
 
     private readonly SafeFileHandle _file;
     private long _at;

@@ -16,7 +16,7 @@ internal sealed class LogCommand
     private readonly Option<string> _engines = new("--engines")
     {
         Description = "logs to measure, in this order",
-        DefaultValueFactory = _ => string.Join(',', LogEngineCommand.Nave, LogEngineCommand.File, LogEngineCommand.RocksDb, LogEngineCommand.Sqlite),
+        DefaultValueFactory = _ => string.Join(',', LogEngineCommand.Nave, LogEngineCommand.FullNave, LogEngineCommand.File, LogEngineCommand.RocksDb, LogEngineCommand.Sqlite),
     };
 
     private readonly Option<int> _rounds = new("--rounds") { Description = "interleaved rounds, a fresh process each", DefaultValueFactory = _ => 5 };

@@ -15,9 +15,9 @@ internal sealed class LogEngineCommand
     public const string Rate = "events/s", Cpu = "CPU-s/M", P50 = "p50 ms", P99 = "p99 ms", Syncs = "syncs/1,000", Written = "written B/event", Device = "to disk B/event";
 
     /// <summary>The logs.</summary>
-    public const string Nave = "nave", File = "bare file", RocksDb = "rocksdb", Sqlite = "sqlite";
+    public const string Nave = "nave", FullNave = "nave full", File = "bare file", RocksDb = "rocksdb", Sqlite = "sqlite";
 
-    private readonly Argument<string> _engine = new("engine") { Description = $"{Nave}, {File}, {RocksDb} or {Sqlite}" };
+    private readonly Argument<string> _engine = new("engine") { Description = $"{Nave}, {FullNave}, {File}, {RocksDb} or {Sqlite}" };
     private readonly Option<string> _directory = new("--directory") { Description = "where it writes", Required = true };
     private readonly Option<int> _inFlight = new("--in-flight") { Description = "records under way", DefaultValueFactory = _ => 1000 };
     private readonly Option<int> _payload = new("--payload") { Description = "bytes of a record", DefaultValueFactory = _ => 256 };
@@ -46,7 +46,8 @@ internal sealed class LogEngineCommand
         Directory.CreateDirectory(directory);
         return name switch
         {
-            Nave => await NaveLogEngine.OpenAsync(directory, stopping),
+            Nave => await NaveLogEngine.OpenAsync(directory, null, stopping),
+            FullNave => await NaveLogEngine.OpenAsync(directory, BareFileSink.FileBytes, stopping),
             File => new BatchingEngine(new BareFileSink(directory), bytes, inFlight),
             RocksDb => new BatchingEngine(new RocksDbSink(directory), bytes, inFlight),
             Sqlite => new BatchingEngine(new SqliteSink(directory), bytes, inFlight),

@@ -3,7 +3,10 @@ using Nave.EventLog;
 
 namespace Nave.Bench.LogEngines;
 
-/// <summary>Nave's event log with the settings that the hub gives it, records going round its four partitions.</summary>
+/// <summary>
+/// Nave's event log with the settings that the hub gives it, records going round its four partitions. New, so that every
+/// byte needs a zero before it; or with a size at which the oldest segments go, and their files are used again.
+/// </summary>
 internal sealed class NaveLogEngine : ILogEngine
 {
     private const int Partitions = 4;
@@ -16,9 +19,9 @@ internal sealed class NaveLogEngine : ILogEngine
 
     public long Syncs => _log.Statistics.Syncs;
 
-    public static async Task<ILogEngine> OpenAsync(string directory, CancellationToken stopping)
+    public static async Task<ILogEngine> OpenAsync(string directory, long? retentionBytes, CancellationToken stopping)
     {
-        var options = new EventLogOptions { Streams = [new LogStream(0, "bench", Partitions)] };
+        var options = new EventLogOptions { Streams = [new LogStream(0, "bench", Partitions)], RetentionBytes = retentionBytes };
         return new NaveLogEngine(await EmbeddedEventLog.OpenAsync(
             options, new LogDirectory(Path.Combine(directory, "log")), TimeProvider.System, NullLogger.Instance, stopping));
     }

@@ -20,7 +20,7 @@ internal sealed unsafe class DirectWrites(SafeFileHandle file) : IDisposable
     /// <summary>What memory is aligned to: a page. With less, writes took 8 ms each on a virtual disk.</summary>
     private const int PageBytes = 4096;
 
-    /// <summary>What is copied into aligned memory and written at a time.</summary>
+    /// <summary>What is copied into aligned memory and written at a time, where the caller's is not.</summary>
     private const int PieceBytes = 1 << 20;
 
     // As many as threads write at once: mostly one. Kept for good, for the first touch of a page is the dear one.
@@ -45,6 +45,30 @@ internal sealed unsafe class DirectWrites(SafeFileHandle file) : IDisposable
             return false;
         }
 
+        fixed (byte* start = bytes)
+        {
+            return (nint)start % PageBytes is 0 ? TryWriteInPlace(_handle, offset, bytes) : TryWriteCopy(_handle, offset, bytes);
+        }
+    }
+
+    public void Dispose() => _handle?.Dispose();
+
+    private bool TryWriteInPlace(SafeFileHandle handle, long offset, ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            RandomAccess.Write(handle, bytes, offset);
+            return true;
+        }
+        catch (IOException e) when (PosixFile.IsInvalidArgument(e))
+        {
+            _isRefused = true; // A file system or disk that wants other blocks.
+            return false;
+        }
+    }
+
+    private bool TryWriteCopy(SafeFileHandle handle, long offset, ReadOnlySpan<byte> bytes)
+    {
         if (!Buffers.TryPop(out var buffer))
         {
             buffer = (nint)NativeMemory.AlignedAlloc(PieceBytes, PageBytes);
@@ -56,23 +80,20 @@ internal sealed unsafe class DirectWrites(SafeFileHandle file) : IDisposable
             {
                 var piece = new Span<byte>((void*)buffer, Math.Min(PieceBytes, bytes.Length));
                 bytes[..piece.Length].CopyTo(piece);
-                RandomAccess.Write(_handle, piece, offset);
+                if (!TryWriteInPlace(handle, offset, piece))
+                {
+                    return false;
+                }
+
                 bytes = bytes[piece.Length..];
                 offset += piece.Length;
             }
 
             return true;
         }
-        catch (IOException e) when (PosixFile.IsInvalidArgument(e))
-        {
-            _isRefused = true; // A file system or disk that wants other blocks.
-            return false;
-        }
         finally
         {
             Buffers.Push(buffer);
         }
     }
-
-    public void Dispose() => _handle?.Dispose();
 }

@@ -112,6 +112,9 @@ public enum LogStep
     /// <summary>Sync of the directory after that.</summary>
     SyncSortedName,
 
+    /// <summary>A segment that retention has dropped gets the name of a spare.</summary>
+    RecycleSegment,
+
     /// <summary>A file that is no longer needed is deleted.</summary>
     Delete,
 

@@ -86,10 +86,19 @@ internal sealed class ColdCursor(LogReading log, int partition) : IDisposable
 
     public void Dispose()
     {
-        _file?.Dispose();
-        _file = null;
-        _segment = null;
+        Close();
         _window.Dispose();
+    }
+
+    private void Close()
+    {
+        if (_file is not null)
+        {
+            _file.Dispose();
+            _segment!.EndReading();
+        }
+
+        (_segment, _file) = (null, null);
     }
 
     private void SeekSequence(long sequence)
@@ -115,8 +124,13 @@ internal sealed class ColdCursor(LogReading log, int partition) : IDisposable
 
     private bool TryOpen(Segment segment)
     {
-        _file?.Dispose();
+        Close();
         _window.Clear();
+        if (!segment.TryBeginReading())
+        {
+            return false; // Dropped: the file is another segment's, or about to be.
+        }
+
         try
         {
             (_segment, _file) = (segment, log.Files.Open(segment.Name));
@@ -124,8 +138,14 @@ internal sealed class ColdCursor(LogReading log, int partition) : IDisposable
         }
         catch (FileNotFoundException) when (log.Catalog.Current(segment) != segment)
         {
-            (_segment, _file) = (null, null);
             return false;
+        }
+        finally
+        {
+            if (_file is null)
+            {
+                segment.EndReading();
+            }
         }
     }
 

@@ -52,19 +52,13 @@ internal sealed partial class ActiveSegment(ILogFile file, Segment segment, Stre
 
     public void Dispose() => _window.Dispose();
 
-    // Frame k+1 is written only after the sync of frame k: so a bad frame is torn only if it is the last.
+    // Frame k+1 is written only after the sync of frame k: so a bad frame is torn only if it is the last. What lies behind
+    // it may be of an earlier life of the file, whose frames have another key.
     private long FindTornEnd(long badOffset)
     {
-        var tornEnd = badOffset;
         for (var offset = badOffset; offset < _limit; offset += FrameFormat.SectorBytes)
         {
             var sector = _window.Get(file, offset, FrameFormat.SectorBytes, _limit).Span;
-            if (!sector.ContainsAnyExcept((byte)0))
-            {
-                continue;
-            }
-
-            tornEnd = offset + sector.Length;
             if (sector.Length >= 4 && BinaryPrimitives.ReadUInt32LittleEndian(sector) == FrameFormat.Magic
                 && offset > badOffset && TryReadWhole(offset, out _, out var later))
             {
@@ -73,7 +67,15 @@ internal sealed partial class ActiveSegment(ILogFile file, Segment segment, Stre
             }
         }
 
-        return tornEnd;
+        // A frame without its first sector is none: nothing of it is ever looked at, and the next frame is written over it.
+        var headerBytes = FrameFormat.PeekHeaderBytes(_window.Get(file, badOffset, FrameFormat.FixedBytes, _limit).Span, segment.Header.Identity);
+        if (headerBytes == 0)
+        {
+            return badOffset;
+        }
+
+        var isReadable = FrameFormat.TryRead(_window.Get(file, badOffset, headerBytes, _limit).Span, segment.Header.Identity, out var torn);
+        return Math.Min(_limit, badOffset + (isReadable ? torn.TotalBytes : FrameFormat.RoundUp(headerBytes)));
     }
 
     // The last whole frame is the only one in doubt: it may have been read from memory that never reached the disk.

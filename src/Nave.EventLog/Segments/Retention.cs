@@ -13,6 +13,7 @@ internal sealed partial class Retention(
     SegmentCatalog catalog,
     CommittedState committed,
     StreamTable streams,
+    SparePool spares,
     EventLogOptions options,
     TimeProvider time,
     ILogger logger)
@@ -129,11 +130,16 @@ internal sealed partial class Retention(
     {
         while (_dropped.TryPeek(out var segment))
         {
+            var recycled = spares.TryRecycle(segment);
             files.Delete(segment.Name, LogStep.Delete);
             files.Delete(SegmentNames.Segment(segment.Id), LogStep.Delete); // In case it was sorted and this is still there.
             files.Delete(SegmentNames.Index(segment.Id), LogStep.Delete);
             files.SyncDirectory(LogStep.SyncDelete);
             _dropped.Dequeue();
+            if (recycled is not null)
+            {
+                spares.AddRecycled(recycled);
+            }
         }
     }
 

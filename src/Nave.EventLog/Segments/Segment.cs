@@ -8,6 +8,7 @@ internal sealed class Segment(SegmentHeader header, PartitionMarks marks, long e
 {
     private long _end = end;
     private SegmentIndex? _index;
+    private int _readers; // Who has the file open; -1 when nobody may any more.
 
     public SegmentHeader Header { get; } = header;
 
@@ -36,6 +37,28 @@ internal sealed class Segment(SegmentHeader header, PartitionMarks marks, long e
         get => Volatile.Read(ref _index);
         set => Volatile.Write(ref _index, value);
     }
+
+    /// <summary>Keeps the file from being recycled until <see cref="EndReading"/>. False when it is too late for that.</summary>
+    public bool TryBeginReading()
+    {
+        for (var readers = Volatile.Read(ref _readers); readers >= 0;)
+        {
+            var seen = Interlocked.CompareExchange(ref _readers, readers + 1, readers);
+            if (seen == readers)
+            {
+                return true;
+            }
+
+            readers = seen;
+        }
+
+        return false;
+    }
+
+    public void EndReading() => Interlocked.Decrement(ref _readers);
+
+    /// <summary>Lets nobody read the file any more, if nobody does now: it is going to be written over.</summary>
+    public bool TryRetire() => Interlocked.CompareExchange(ref _readers, -1, 0) == 0;
 }
 
 /// <summary>What the files of a log are called.</summary>
@@ -50,7 +73,7 @@ internal static class SegmentNames
     /// <summary>One that is still being written: worthless after a restart.</summary>
     public const string SortingSuffix = ".sorting";
 
-    /// <summary>Zero-filled and synced, to become a segment.</summary>
+    /// <summary>Zero-filled and synced, or once a segment that was dropped: to become a segment.</summary>
     public const string SpareSuffix = ".spare";
 
     /// <summary>A spare that is still being filled: worthless after a restart.</summary>

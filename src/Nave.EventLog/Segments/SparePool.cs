@@ -3,8 +3,10 @@ using Microsoft.Extensions.Logging;
 namespace Nave.EventLog.Segments;
 
 /// <summary>
-/// Zero-filled, synced files that wait to become segments, so that a commit never waits for 64 MB of zeros and its sync
-/// journals no metadata. Filled by the keeper, taken by the commit thread. Watches over the space that the log may take.
+/// Synced files that wait to become segments, so that a commit never waits for 64 MB of zeros and its sync journals no
+/// metadata: segments that retention has dropped, as long as there are such (zeros cost the disk as much as the frames
+/// that take their place), else filled with zeros. Made by the keeper, taken by the commit thread. Watches over the space
+/// that the log may take.
 /// </summary>
 internal sealed partial class SparePool(ILogFiles files, SegmentCatalog catalog, EventLogOptions options, TimeProvider time, ILogger logger)
     : IDisposable
@@ -95,6 +97,36 @@ internal sealed partial class SparePool(ILogFiles files, SegmentCatalog catalog,
                 Log.Prepared(logger, spare.Name, spare.Capacity);
             }
         }
+    }
+
+    /// <summary>
+    /// Gives a segment that has been dropped the name of a spare, if one is missing and nobody reads the segment. Its
+    /// frames carry the key of their segment, so that the next one to have the file does not take them for its own.
+    /// </summary>
+    /// <returns>The name, for <see cref="AddRecycled"/>, which must wait for the directory's sync.</returns>
+    public string? TryRecycle(Segment segment)
+    {
+        if (segment.IsSorted || segment.Header.Capacity != options.SegmentBytes || !Missing()
+            || RefusalFor(0) is not null || !segment.TryRetire())
+        {
+            return null;
+        }
+
+        var name = SegmentNames.Spare(Interlocked.Increment(ref _lastNumber));
+        files.Rename(segment.Name, name, LogStep.RecycleSegment);
+        return name;
+    }
+
+    /// <summary>The file's new name is durable: it may be written over.</summary>
+    public void AddRecycled(string name)
+    {
+        var file = files.Open(name);
+        lock (_gate)
+        {
+            _ready.Enqueue(new SpareSegment(file, name, file.Length));
+        }
+
+        Log.Recycled(logger, name);
     }
 
     /// <summary>Why a file of this size may not be made now; null when it may.</summary>
@@ -188,8 +220,11 @@ internal sealed partial class SparePool(ILogFiles files, SegmentCatalog catalog,
     {
         [LoggerMessage(6010, LogLevel.Debug, "Prepared event log segment {Segment} of {Bytes} bytes")]
         public static partial void Prepared(ILogger logger, string segment, long bytes);
+
+        [LoggerMessage(6016, LogLevel.Debug, "The file of a dropped event log segment is to be used again: {Segment}")]
+        public static partial void Recycled(ILogger logger, string segment);
     }
 }
 
-/// <summary>A zero-filled file that is to become a segment.</summary>
+/// <summary>A file that is to become a segment.</summary>
 internal sealed record SpareSegment(ILogFile File, string Name, long Capacity);

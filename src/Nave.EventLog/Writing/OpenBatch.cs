@@ -113,7 +113,7 @@ internal sealed class OpenBatch(int partitions, int limitBytes)
 
     public Task WaitAsync() => (Completion ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 
-    /// <summary>Sorts the records into one run per partition behind the header of a frame, in a buffer of the shared pool.</summary>
+    /// <summary>Sorts the records into one run per partition behind the header of a frame, in memory of its own.</summary>
     public CommittedFrame ToFrame(in SegmentIdentity segment, StreamTable streams)
     {
         _touched.Sort();
@@ -130,14 +130,14 @@ internal sealed class OpenBatch(int partitions, int limitBytes)
         }
 
         var frameBytes = (int)FrameFormat.RoundUp(offset);
-        var buffer = ArrayPool<byte>.Shared.Rent(frameBytes);
-        FrameFormat.WriteHeader(buffer, segment, Number, offset - headerBytes, runs);
-        CopyRecords(buffer);
-        buffer.AsSpan(offset, frameBytes - offset).Clear();
+        var buffer = FrameBuffer.Rent(frameBytes);
+        FrameFormat.WriteHeader(buffer.Span, segment, Number, offset - headerBytes, runs);
+        CopyRecords(buffer.Span);
+        buffer.Span[offset..frameBytes].Clear();
         return new CommittedFrame(buffer, frameBytes, Number, [.. _touched], runs.ToArray(), headerBytes);
     }
 
-    private void CopyRecords(byte[] target)
+    private void CopyRecords(Span<byte> target)
     {
         foreach (ref var chunk in CollectionsMarshal.AsSpan(_chunks))
         {
@@ -147,7 +147,7 @@ internal sealed class OpenBatch(int partitions, int limitBytes)
                 ref var total = ref _totals[MemoryMarshal.Read<int>(source)];
                 source = source[PrefixBytes..];
                 var bytes = RecordFormat.HeaderBytes + RecordFormat.ReadLength(source);
-                source[..bytes].CopyTo(target.AsSpan(total.Target));
+                source[..bytes].CopyTo(target[total.Target..]);
                 total.Target += bytes;
                 source = source[bytes..];
             }
