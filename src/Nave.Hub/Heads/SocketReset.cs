@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
+using Nave.Hub.Hosting.Sockets;
 
 namespace Nave.Hub.Heads;
 
@@ -8,15 +9,17 @@ namespace Nave.Hub.Heads;
 internal readonly struct SocketReset
 {
     private readonly Socket? _socket;
+    private readonly SocketConnection? _connection;
 
-    private SocketReset(Socket? socket) => _socket = socket;
+    private SocketReset(Socket? socket, SocketConnection? connection) => (_socket, _connection) = (socket, connection);
 
     /// <summary>For the connection with these features.</summary>
-    public static SocketReset Of(IFeatureCollection features) => new(features.Get<IConnectionSocketFeature>()?.Socket);
+    public static SocketReset Of(IFeatureCollection features) => new(features.Get<IConnectionSocketFeature>()?.Socket, features.Get<SocketConnection>());
 
     /// <summary>A reset instead of an orderly end.</summary>
     public void Invoke()
     {
+        _connection?.Reset();
         try
         {
             if (_socket is { } socket)

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
@@ -18,6 +19,7 @@ using Nave.Hub.Heads.Http;
 using Nave.Hub.Heads.Mqtt;
 using Nave.Hub.Heartbeats;
 using Nave.Hub.Hosting.Certificates;
+using Nave.Hub.Hosting.Sockets;
 using Nave.Hub.Jobs;
 using Nave.Hub.Methods;
 using Nave.Hub.Monitoring;
@@ -161,5 +163,10 @@ internal static class HubComposition
         builder.Services.AddSingleton<IConfigureOptions<KestrelServerOptions>, ConfigureKestrel>();
         builder.Services.AddOptions<SocketTransportOptions>().Configure<Listeners>((transport, listeners) => listeners.Configure(transport));
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
+        if (SocketTransport.IsSupported)
+        {
+            // Kestrel asks the last one first.
+            builder.Services.AddSingleton<IConnectionListenerFactory, SocketTransport>();
+        }
     }
 }

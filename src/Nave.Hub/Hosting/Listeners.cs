@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Nave.Hub.Monitoring;
@@ -51,6 +52,24 @@ internal sealed class Listeners(HubOptions options, HubSurroundings surroundings
         transport.Backlog = options.Listen.Backlog;
         transport.UnsafePreferInlineScheduling = options.Listen.InlineScheduling;
         transport.CreateBoundListenSocket = Bind;
+    }
+
+    /// <summary>Binds an address and listens there, for a transport of our own.</summary>
+    public Socket Listen(EndPoint place)
+    {
+        var socket = Bind(place);
+        try
+        {
+            socket.Listen(options.Listen.Backlog);
+            return socket;
+        }
+        catch (SocketException e)
+        {
+            socket.Dispose();
+
+            // Kestrel tells a port that is taken by this type.
+            throw e.SocketErrorCode is SocketError.AddressAlreadyInUse ? new AddressInUseException(e.Message, e) : e;
+        }
     }
 
     /// <summary>Marks and counts each connection of a listener.</summary>

@@ -7,10 +7,11 @@ namespace Nave.Hub.Heads.Mqtt;
 /// The acknowledgements that a client waits for, in the order of its PUBLISHes (spec/device-mqtt.md 3 rule 3). An entry
 /// leaves when it is at the front and its place in the log is committed or, of a reported patch or a method result, when
 /// its owner has completed it. Bounded: the loop reads no further while it is
-/// full. The log's thread only marks and queues a work item.
+/// full. The log's thread only marks, and has a work item run later.
 /// </summary>
 /// <remarks>Order: this lock, then the writer's.</remarks>
-internal sealed class AckQueue(MqttWriter writer, MqttChannel channel, MqttSignals signals, int limit) : ICommitWaiter, IThreadPoolWorkItem
+internal sealed class AckQueue(MqttWriter writer, MqttChannel channel, MqttSignals signals, int limit, Action<IThreadPoolWorkItem> later)
+    : ICommitWaiter, IThreadPoolWorkItem
 {
     // Before every position of the log: an entry that waits for nothing.
     private const long Done = long.MinValue;
@@ -126,7 +127,7 @@ internal sealed class AckQueue(MqttWriter writer, MqttChannel channel, MqttSigna
     {
         if (Interlocked.Exchange(ref _isQueued, 1) is 0)
         {
-            AckWorkers.Queue(this);
+            later(this);
         }
     }
 

@@ -41,7 +41,7 @@ internal sealed class MqttConnection(
     private byte[]? _scratch;
     private long _receivedAt;
 
-    private AckQueue Acknowledgements => _acknowledgements ??= new(_writer, _channel, signals, options.MaxUnacknowledged);
+    private AckQueue Acknowledgements => _acknowledgements ??= new(_writer, _channel, signals, options.MaxUnacknowledged, peer.Socket?.Later ?? AckWorkers.Queue);
 
     private MqttCommands Commands => _commands ??= new(_session, _subscriptions, _writer, _channel);
 

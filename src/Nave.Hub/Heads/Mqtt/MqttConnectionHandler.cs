@@ -6,6 +6,7 @@ using Microsoft.Extensions.Hosting;
 using Nave.EventLog;
 using Nave.Hub.Devices;
 using Nave.Hub.Hosting.Certificates;
+using Nave.Hub.Hosting.Sockets;
 using Nave.Mqtt;
 
 namespace Nave.Hub.Heads.Mqtt;
@@ -33,6 +34,7 @@ internal sealed class MqttConnectionHandler(
             proof?.Others)
         {
             Reset = SocketReset.Of(connection.Features),
+            Socket = connection.Features.Get<SocketConnection>(),
         };
         return ServeAsync(connection.Transport, peer, connection);
     }
@@ -50,6 +52,8 @@ internal sealed class MqttConnectionHandler(
         {
             if (await AcceptAsync(transport, peer) is { } accepted)
             {
+                // Until here it took a handshake and the database; from here on nothing blocks nor takes long.
+                peer.Socket?.ResumeOnLoop();
                 var served = new MqttConnection(transport, accepted, peer, signals, options, time);
                 CloseReason? reason = null;
                 try

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Nave.Hub.Devices;
+using Nave.Hub.Hosting.Sockets;
 
 namespace Nave.Hub.Heads.Mqtt;
 
@@ -19,4 +20,7 @@ internal sealed record MqttPeer(
 {
     /// <summary>Cuts the transport off as a dead network would.</summary>
     public SocketReset Reset { get; init; }
+
+    /// <summary>The connection where it is on a loop of ours; null where the thread pool serves it.</summary>
+    public SocketConnection? Socket { get; init; }
 }

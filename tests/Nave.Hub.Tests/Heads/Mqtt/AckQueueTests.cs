@@ -16,7 +16,7 @@ public sealed class AckQueueTests
         var writer = new MqttWriter(client.ServerSide.Output, rig.Channel, maxUnsentBytes: 1 << 20);
         using var metrics = new HubMetrics();
         var signals = new MqttSignals(Microsoft.Extensions.Logging.Abstractions.NullLogger<MqttSignals>.Instance, metrics, rig.Time);
-        var queue = new AckQueue(writer, rig.Channel, signals, limit: 10);
+        var queue = new AckQueue(writer, rig.Channel, signals, limit: 10, AckWorkers.Queue);
         queue.Add(1, new LogPosition(5), receivedAt: 0);
 
         queue.OnFailed(new LogPosition(4), new LogFault(LogFaultKind.WriteFailed, "The sync of position 5 failed."));

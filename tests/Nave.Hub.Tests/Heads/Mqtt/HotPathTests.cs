@@ -55,7 +55,7 @@ public sealed class HotPathTests
         var writer = new MqttWriter(client.ServerSide.Output, rig.Channel, maxUnsentBytes: 1 << 20);
         using var metrics = new Nave.Hub.Monitoring.HubMetrics();
         var signals = new MqttSignals(Microsoft.Extensions.Logging.Abstractions.NullLogger<MqttSignals>.Instance, metrics, rig.Time);
-        var queue = new AckQueue(writer, rig.Channel, signals, limit: 1000);
+        var queue = new AckQueue(writer, rig.Channel, signals, limit: 1000, AckWorkers.Queue);
         long position = 0;
         var allocated = 0L;
         for (var round = 0; round < 60; round++)
