@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Nave.Bench.Linux;
 
@@ -18,11 +19,16 @@ internal sealed record MachineReport(
         ValueOf("/proc/cpuinfo", "model name"),
         Environment.ProcessorCount,
         Math.Round(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (1024.0 * 1024 * 1024), 1),
-        File.ReadAllText("/proc/sys/kernel/osrelease").Trim(),
+        ReadKernel(),
         ValueOf("/etc/os-release", "PRETTY_NAME").Trim('"'),
         RuntimeInformation.FrameworkDescription,
         File.ReadAllText("/proc/loadavg").Trim(),
         MeasureSystemCall());
+
+    private static string ReadKernel() =>
+        File.Exists("/proc/sys/kernel/osrelease") // A sandbox has none, and says what it stands in for.
+            ? File.ReadAllText("/proc/sys/kernel/osrelease").Trim()
+            : string.Create(CultureInfo.InvariantCulture, $"{Environment.OSVersion.Version} of a sandbox");
 
     private static double MeasureSystemCall()
     {

@@ -81,19 +81,21 @@ internal sealed class MillionCommand
         foreach (var step in report.Steps)
         {
             table.AddRow(
-                $"{step.Held:N0}", $"{step.ConnectsPerSecond:N0}", $"{step.ServerBytes / MiB:N0}", $"{step.KernelBytes / MiB:N0}", $"{step.AvailableBytes / MiB:N0}");
+                $"{step.Held:N0}", $"{step.ConnectsPerSecond:N0}", $"{step.ServerBytes / MiB:N0}", $"{Known(step.KernelBytes / MiB)}", $"{step.AvailableBytes / MiB:N0}");
         }
 
         console.Write(table);
         console.MarkupLineInterpolated(CultureInfo.InvariantCulture,
             $"{report.Held:N0} held of {report.Registered:N0} registered ({report.EndedBy}); by heartbeat state: {string.Join(", ", report.Tracked.Select(one => $"{one.Value:N0} {one.Key}"))}");
         console.MarkupLineInterpolated(CultureInfo.InvariantCulture,
-            $"a connection: {report.ServerBytesEach:N0} bytes of the hub, {report.KernelBytesEach:N0} of the kernel (both ends), {report.MachineBytesEach:N0} of the machine with its generator; the hub with none connected {report.ServerBytesBefore / MiB:N0} MB");
+            $"a connection: {report.ServerBytesEach:N0} bytes of the hub, {Known(report.KernelBytesEach)} of the kernel (both ends), {report.MachineBytesEach:N0} of the machine with its generator; the hub with none connected {report.ServerBytesBefore / MiB:N0} MB");
         console.MarkupLineInterpolated(CultureInfo.InvariantCulture,
             $"{report.ConnectsPerSecond:N0} connects/s, {report.ServerCpuMillisecondsPerConnect:0.000} ms of CPU each");
         ScenarioView.WriteWhere(console, report.Settings, new Dictionary<string, string> { [NavePeer.PeerName] = report.Version }, report.Machine, report.Disk);
         ScenarioView.WriteDemands(console, report.Demands);
     }
+
+    private static string Known(double? number) => number is { } known ? known.ToString("N0", CultureInfo.CurrentCulture) : "unknown";
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 

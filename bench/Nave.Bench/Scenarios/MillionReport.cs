@@ -8,7 +8,7 @@ namespace Nave.Bench.Scenarios;
 /// <param name="ConnectsPerSecond">Over all steps, registration not counted.</param>
 /// <param name="ServerBytesBefore">Resident memory of the hub with all devices registered and none connected.</param>
 /// <param name="ServerBytesEach">Its growth by a connection.</param>
-/// <param name="KernelBytesEach">Growth of the kernel's slab and TCP buffers by a connection: both ends, as both are on this machine.</param>
+/// <param name="KernelBytesEach">Growth of the kernel's slab and TCP buffers by a connection: both ends, as both are on this machine. Null where the kernel does not tell.</param>
 /// <param name="MachineBytesEach">Fall of MemAvailable by a connection: hub, kernel and generators together.</param>
 internal sealed record MillionReport(
     DateTimeOffset StartedAt,
@@ -26,9 +26,9 @@ internal sealed record MillionReport(
     double ServerCpuMillisecondsPerConnect,
     long ServerBytesBefore,
     double ServerBytesEach,
-    double KernelBytesEach,
+    double? KernelBytesEach,
     double MachineBytesEach,
     IReadOnlyList<MillionStep> Steps) : IScenarioResult;
 
 /// <summary>Where the run was after a step.</summary>
-internal sealed record MillionStep(int Held, double ConnectsPerSecond, long ServerBytes, long KernelBytes, long AvailableBytes);
+internal sealed record MillionStep(int Held, double ConnectsPerSecond, long ServerBytes, long? KernelBytes, long AvailableBytes);

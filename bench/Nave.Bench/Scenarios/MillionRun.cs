@@ -64,7 +64,7 @@ internal sealed class MillionRun(RunningPeer server, MillionPlan plan, ScenarioS
             connected > 0 ? Math.Round((afterConnect.Cpu - before.Cpu).TotalMilliseconds / connected, 4) : 0,
             before.ResidentBytes,
             Each(after.ResidentBytes - before.ResidentBytes),
-            Each(kernelAfter.Sockets - kernelBefore.Sockets),
+            kernelAfter.Sockets - kernelBefore.Sockets is { } sockets ? Each(sockets) : null,
             Each(kernelBefore.Available - kernelAfter.Available),
             _steps);
     }

@@ -19,7 +19,7 @@ internal sealed class NavePeer(string? program, bool isUnsynced = false) : IPeer
     public const string PeerName = "nave";
     public const string UnsyncedName = "nave-unsynced";
     private const string ApiVersion = "2021-04-12";
-    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan TokenLife = TimeSpan.FromHours(4);
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
 

@@ -58,6 +58,10 @@ public sealed class MillionTests
     }
 
     [Fact]
+    public void A_kernel_that_tells_nothing_of_its_sockets_is_not_said_to_use_no_memory() =>
+        Assert.Null(KernelMemory.Parse(["MemTotal:       24000000 kB", "MemAvailable:   22000000 kB"], null, 4096).Sockets);
+
+    [Fact]
     public void Source_addresses_are_as_many_as_ports_need() =>
         Assert.Equal(
             ("127.0.1.1", 101, "127.0.1.101"),
