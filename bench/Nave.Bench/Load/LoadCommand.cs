@@ -12,6 +12,8 @@ internal sealed class LoadCommand
 {
     private static readonly TimeSpan AsLongAsItTakes = TimeSpan.FromDays(1000);
 
+    private static readonly TimeSpan PatienceOfHolding = TimeSpan.FromMinutes(5); // A machine filled to its end may stall.
+
     private readonly Option<string> _host = Text("--host", "server name or IPv4 address", "127.0.0.1");
     private readonly Option<int> _port = Number("--port", "server port", 1883);
     private readonly Option<int> _connections = Number("--connections", "connections that publish", 100);
@@ -159,6 +161,7 @@ internal sealed class LoadCommand
             Credentials = parsed.GetValue(_credentials) is { } file ? DeviceCredential.ReadAll(file) : [],
             Sources = [.. (parsed.GetValue(_source) ?? []).SelectMany(one => one.Split(',')).Select(IPAddress.Parse)],
             KeepAliveSeconds = (ushort)Math.Clamp(parsed.GetValue(_keepAlive), 0, ushort.MaxValue),
+            ConnectTimeout = parsed.GetValue(_hold) ? PatienceOfHolding : LoadOptions.UsualConnectTimeout,
             ConnectParallel = parsed.GetValue(_connectParallel),
             Threads = parsed.GetValue(_threads),
             ServerPid = parsed.GetValue(_serverPid),

@@ -5,6 +5,8 @@ namespace Nave.Bench.Load;
 /// <summary>One run of the generator.</summary>
 internal sealed record LoadOptions
 {
+    public static readonly TimeSpan UsualConnectTimeout = TimeSpan.FromSeconds(30);
+
     public required IPEndPoint Target { get; init; }
 
     /// <summary>The name for TLS: sent as SNI and, with a CA file, checked against the certificate.</summary>
@@ -66,7 +68,7 @@ internal sealed record LoadOptions
     /// <summary>Connects under way at once.</summary>
     public int ConnectParallel { get; init; } = 64;
 
-    public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(30);
+    public TimeSpan ConnectTimeout { get; init; } = UsualConnectTimeout;
 
     public int Threads { get; init; } = 1;
 
