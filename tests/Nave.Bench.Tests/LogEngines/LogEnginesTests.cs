@@ -11,6 +11,7 @@ public sealed class LogEnginesTests : IDisposable
 
     [Theory]
     [InlineData(LogEngineCommand.Nave)]
+    [InlineData(LogEngineCommand.FullNave)]
     [InlineData(LogEngineCommand.File)]
     [InlineData(LogEngineCommand.RocksDb)]
     [InlineData(LogEngineCommand.Sqlite)]
