@@ -242,6 +242,51 @@ public sealed class SocketTransportTests
     }
 
     [Fact]
+    public async Task A_late_event_of_a_connection_says_nothing_of_the_one_that_has_its_place_now()
+    {
+        await using var former = await Pair.OpenAsync();
+        former.Loop.Remove(former.Connection); // And its socket is still watched.
+        await using var next = await Pair.OpenAsync(former.Loop);
+
+        former.Peer.LingerState = new LingerOption(enable: true, seconds: 0);
+        former.Peer.Close();
+        await next.Peer.SendAsync(new byte[] { 1 }, Stopping);
+        await next.ReadUntilAsync(1); // The loop has seen what came before.
+
+        Assert.False(next.Connection.ConnectionClosed.IsCancellationRequested);
+    }
+
+    [Fact]
+    public async Task A_flush_that_waited_goes_on_upon_the_pool_first_and_upon_the_loop_when_it_may()
+    {
+        await using var pair = await Pair.OpenAsync();
+
+        Assert.True(await ThreadOfWaitingFlushIsPoolsAsync(pair));
+        pair.Connection.ResumeOnLoop();
+        Assert.False(await ThreadOfWaitingFlushIsPoolsAsync(pair));
+    }
+
+    [Fact]
+    public async Task A_loop_may_be_disposed_of_by_what_it_runs_and_again()
+    {
+        await using var pair = await Pair.OpenAsync();
+        pair.Connection.ResumeOnLoop();
+        var disposing = DisposeOnLoopAsync();
+        await pair.Peer.SendAsync(new byte[] { 1 }, Stopping);
+        Assert.False(await disposing);
+
+        pair.Loop.Dispose();
+        pair.Loop.Post(new Nothing());
+
+        async Task<bool> DisposeOnLoopAsync()
+        {
+            await pair.Input.ReadAsync(Stopping);
+            pair.Loop.Dispose();
+            return Thread.CurrentThread.IsThreadPoolThread;
+        }
+    }
+
+    [Fact]
     public async Task What_others_set_and_what_the_connection_is_are_its_features()
     {
         await using var pair = await Pair.OpenAsync();
@@ -279,6 +324,26 @@ public sealed class SocketTransportTests
         }
     }
 
+    private static async Task<bool> ThreadOfWaitingFlushIsPoolsAsync(Pair pair)
+    {
+        var sent = Bytes(20_000_000); // More than the kernel keeps for a connection.
+        var flush = FlushAsync();
+        Assert.False(flush.IsCompleted);
+        var received = new byte[sent.Length];
+        for (var at = 0; at < received.Length;)
+        {
+            at += await pair.Peer.ReceiveAsync(received.AsMemory(at), Stopping);
+        }
+
+        return await flush;
+
+        async Task<bool> FlushAsync()
+        {
+            await pair.Output.WriteAsync(sent, Stopping);
+            return Thread.CurrentThread.IsThreadPoolThread;
+        }
+    }
+
     private static async Task FloodAsync(Socket peer, CancellationToken enough)
     {
         var bytes = new byte[64 * 1024];
@@ -307,6 +372,13 @@ public sealed class SocketTransportTests
             {
                 return drained;
             }
+        }
+    }
+
+    private sealed class Nothing : IThreadPoolWorkItem
+    {
+        public void Execute()
+        {
         }
     }
 

@@ -239,9 +239,10 @@ internal sealed class MqttWriter(PipeWriter output, MqttChannel channel, int max
     {
         try
         {
-            output.Write(bytes.AsSpan());
+            // In one step: a flush that outlasts the connection then meets a pipe that takes nothing, and holds no memory
+            // of it that has gone back meanwhile.
+            var result = await output.WriteAsync(bytes);
             StagingBuffer.Return(bytes);
-            var result = await output.FlushAsync();
             return !result.IsCompleted && !result.IsCanceled;
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)

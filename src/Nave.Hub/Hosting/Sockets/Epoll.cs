@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Nave.Hub.Hosting.Sockets;
 
@@ -37,15 +38,16 @@ internal sealed unsafe partial class Epoll : IDisposable
     private static readonly int EventBytes = DataOffset + sizeof(long);
 
     private readonly int _epoll;
-    private readonly int _alarm;
+    private readonly SafeFileHandle _alarm; // Whoever rings too late must not write into a file that came after it.
     private readonly byte* _events;
 
     public Epoll()
     {
         _epoll = Check(Create(CloseOnExec));
-        _alarm = Check(EventDescriptor(0, CloseOnExec | NonBlocking));
+        var alarm = Check(EventDescriptor(0, CloseOnExec | NonBlocking));
+        _alarm = new SafeFileHandle(alarm, ownsHandle: true);
         _events = (byte*)NativeMemory.AllocZeroed((nuint)(MaxEvents * EventBytes));
-        Watch(_alarm, AlarmToken, Readable);
+        Watch(alarm, AlarmToken, Readable);
     }
 
     /// <summary>Adds a socket for everything that may become of it; the token comes back with each of its events.</summary>
@@ -59,17 +61,24 @@ internal sealed unsafe partial class Epoll : IDisposable
 
     public uint EventsAt(int index) => *(uint*)(_events + (index * EventBytes));
 
-    /// <summary>Has <see cref="Wait"/> return.</summary>
+    /// <summary>Has <see cref="Wait"/> return. Means nothing when the set has gone.</summary>
     public void Ring()
     {
         var one = 1L;
-        _ = Write(_alarm, &one, sizeof(long));
+        try
+        {
+            _ = Write(_alarm, &one, sizeof(long));
+        }
+        catch (ObjectDisposedException)
+        {
+            // Nobody waits any more.
+        }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        _ = Close(_alarm);
+        _alarm.Dispose();
         _ = Close(_epoll);
         NativeMemory.Free(_events);
     }
@@ -98,7 +107,7 @@ internal sealed unsafe partial class Epoll : IDisposable
     private static partial int EventDescriptor(uint value, int flags);
 
     [LibraryImport("libc", EntryPoint = "write")]
-    private static partial nint Write(int descriptor, void* bytes, nint count);
+    private static partial nint Write(SafeFileHandle descriptor, void* bytes, nint count);
 
     [LibraryImport("libc", EntryPoint = "close")]
     private static partial int Close(int descriptor);

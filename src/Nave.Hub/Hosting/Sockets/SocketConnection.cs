@@ -21,7 +21,6 @@ internal sealed class SocketConnection : ConnectionContext, IDuplexPipe, IConnec
     private readonly SocketWriter _writer;
     private readonly SocketFeatures _features;
     private readonly Lock _lock = new(); // Over the end.
-    private readonly int _place;
     private IDictionary<object, object?>? _items;
     private string? _connectionId;
     private CancellationTokenSource? _closed;
@@ -42,7 +41,7 @@ internal sealed class SocketConnection : ConnectionContext, IDuplexPipe, IConnec
             socket.NoDelay = true;
             socket.Blocking = false;
             RemoteEndPoint = socket.RemoteEndPoint;
-            _place = loop.Add(this, socket);
+            loop.Add(this, socket);
         }
         catch
         {
@@ -50,6 +49,9 @@ internal sealed class SocketConnection : ConnectionContext, IDuplexPipe, IConnec
             throw;
         }
     }
+
+    /// <summary>By which the loop knows it. Never that of another connection; set by the loop.</summary>
+    public long Token { get; set; }
 
     /// <inheritdoc cref="SocketLoop.Later"/>
     public Action<IThreadPoolWorkItem> Later => _loop.Later;
@@ -91,10 +93,13 @@ internal sealed class SocketConnection : ConnectionContext, IDuplexPipe, IConnec
         {
             lock (_lock)
             {
-                _closed ??= new CancellationTokenSource();
-                if (_isOver)
+                if (_closed is null)
                 {
-                    _closed.Cancel();
+                    _closed = new CancellationTokenSource();
+                    if (_isOver)
+                    {
+                        _closed.Cancel(); // Nobody has registered yet: nothing runs under the lock.
+                    }
                 }
 
                 return _closed.Token;
@@ -111,7 +116,11 @@ internal sealed class SocketConnection : ConnectionContext, IDuplexPipe, IConnec
     PipeWriter IDuplexPipe.Output => _writer;
 
     /// <inheritdoc cref="SocketReader.ResumeOnLoop"/>
-    public void ResumeOnLoop() => _reader.ResumeOnLoop();
+    public void ResumeOnLoop()
+    {
+        _reader.ResumeOnLoop();
+        _writer.ResumeOnLoop();
+    }
 
     /// <summary>The socket's readiness has changed. On the loop's thread.</summary>
     public void OnReady(uint events)
@@ -184,7 +193,7 @@ internal sealed class SocketConnection : ConnectionContext, IDuplexPipe, IConnec
             _isClosed = true;
         }
 
-        _loop.Remove(_place);
+        _loop.Remove(this);
         try
         {
             if (isOrderly)

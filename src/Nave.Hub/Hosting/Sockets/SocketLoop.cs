@@ -10,7 +10,7 @@ namespace Nave.Hub.Hosting.Sockets;
 /// </summary>
 /// <remarks>
 /// A connection gets one read a round, so that one that sends without end holds up nobody. A token is an index that is
-/// used again: a late event then meets the connection that came after, which finds nothing to read and goes on waiting.
+/// used again, and how often it was: a late event of the connection before does not tell the next one that it has ended.
 /// </remarks>
 internal sealed partial class SocketLoop : IDisposable
 {
@@ -25,6 +25,7 @@ internal sealed partial class SocketLoop : IDisposable
     private readonly Stack<int> _free = new();
     private volatile SocketConnection?[] _connections = new SocketConnection?[64];
     private int _used;
+    private uint _added;
     private int _isAsleep;
     private volatile bool _isStopping;
 
@@ -39,14 +40,12 @@ internal sealed partial class SocketLoop : IDisposable
     /// <summary><see cref="Post"/>, made once.</summary>
     public Action<IThreadPoolWorkItem> Later { get; }
 
-    /// <summary>Takes a connection in.</summary>
-    /// <returns>Its place, for <see cref="Remove"/>.</returns>
-    public int Add(SocketConnection connection, Socket socket)
+    /// <summary>Takes a connection in, and gives it its token.</summary>
+    public void Add(SocketConnection connection, Socket socket)
     {
-        int place;
         lock (_lock)
         {
-            if (!_free.TryPop(out place))
+            if (!_free.TryPop(out var place))
             {
                 place = _used++;
                 if (place == _connections.Length)
@@ -57,26 +56,27 @@ internal sealed partial class SocketLoop : IDisposable
                 }
             }
 
+            connection.Token = ((long)_added++ << 32) | (uint)place;
             _connections[place] = connection;
         }
 
         try
         {
-            _epoll.Watch(socket, place);
-            return place;
+            _epoll.Watch(socket, connection.Token);
         }
         catch
         {
-            Remove(place);
+            Remove(connection);
             throw;
         }
     }
 
     /// <summary>Forgets a connection.</summary>
-    public void Remove(int place)
+    public void Remove(SocketConnection connection)
     {
         lock (_lock)
         {
+            var place = PlaceOf(connection.Token);
             _connections[place] = null;
             _free.Push(place);
         }
@@ -101,13 +101,15 @@ internal sealed partial class SocketLoop : IDisposable
         {
             _thread.Join();
         }
-
-        _epoll.Dispose();
     }
+
+    // The low half of a token.
+    private static int PlaceOf(long token) => (int)token;
 
     private void Run()
     {
         _ofThisThread = this;
+        using var epoll = _epoll; // In use until the last event is served, whoever disposes of this.
         while (!_isStopping)
         {
             // Whoever posts after this rings; what was posted before it is seen here.
@@ -116,7 +118,8 @@ internal sealed partial class SocketLoop : IDisposable
             Volatile.Write(ref _isAsleep, 0);
             for (var i = 0; i < events; i++)
             {
-                if (_epoll.TokenAt(i) is var place and not Epoll.AlarmToken && _connections[place] is { } connection)
+                if (_epoll.TokenAt(i) is var token and not Epoll.AlarmToken
+                    && _connections[PlaceOf(token)] is { } connection && connection.Token == token)
                 {
                     Serve(connection, _epoll.EventsAt(i));
                 }

@@ -7,7 +7,8 @@ namespace Nave.Hub.Hosting.Sockets;
 
 /// <summary>
 /// The bytes that a connection sends. A flush hands them to the system at once, on the caller's thread; what the system
-/// has no room for goes when the peer has read, and the flush completes then, on the loop's thread.
+/// has no room for goes when the peer has read, and the flush completes then, on a pool thread or, where that is allowed,
+/// on the loop's.
 /// </summary>
 /// <remarks>One writer at a time, which does not write during its flush; cancelling and failing from any thread.</remarks>
 internal sealed class SocketWriter(Socket socket) : PipeWriter, IValueTaskSource<FlushResult>
@@ -22,6 +23,7 @@ internal sealed class SocketWriter(Socket socket) : PipeWriter, IValueTaskSource
     private int _end;
     private bool _isWaiting;
     private bool _isCancelAsked;
+    private bool _resumesOnLoop;
     private bool _isOver; // Nobody takes anything any more.
 
     /// <inheritdoc/>
@@ -104,8 +106,19 @@ internal sealed class SocketWriter(Socket socket) : PipeWriter, IValueTaskSource
             _isWaiting = false;
         }
 
-        _source.SetResult(new FlushResult(isCanceled: false, _isOver));
+        if (Volatile.Read(ref _resumesOnLoop))
+        {
+            _source.SetResult(new FlushResult(isCanceled: false, _isOver));
+        }
+        else
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(
+                static writer => writer._source.SetResult(new FlushResult(isCanceled: false, writer._isOver)), this, preferLocal: false);
+        }
     }
+
+    /// <inheritdoc cref="SocketReader.ResumeOnLoop"/>
+    public void ResumeOnLoop() => Volatile.Write(ref _resumesOnLoop, true);
 
     /// <summary>Nothing can be sent any more: a flush under way completes, and says so.</summary>
     public void Fail()
