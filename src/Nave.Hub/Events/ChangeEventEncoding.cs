@@ -23,7 +23,7 @@ internal sealed class ChangeEventEncoding(HubNames names, TelemetryStreams strea
         var change = item.Change;
         Span<byte> dataHeader = stackalloc byte[EventEncoding.MaxDataHeaderBytes];
         var record = new RecordParts(
-            EventEncoding.EncodeSenderBlock(
+            SenderBlock.Encode(
                 change.DeviceId, change.Id.Module?.Value, generationId: null, authMethod: null, SourceName(change.Source), change.ModelId),
             EventEncoding.EncodeMessageBlock(PropertiesOf(item)),
             dataHeader[..EventEncoding.WriteDataHeader(dataHeader, change.Body.Length)],

@@ -89,7 +89,7 @@ internal sealed partial class OperationsMonitor(
     {
         Span<byte> header = stackalloc byte[EventEncoding.MaxDataHeaderBytes];
         var record = new RecordParts(
-            EventEncoding.EncodeSenderBlock(device, null, null, null, "operationsMonitoring", null),
+            SenderBlock.Encode(device, null, null, null, "operationsMonitoring", null),
             MessageBlock,
             header[..EventEncoding.WriteDataHeader(header, body.Length)],
             new ReadOnlySequence<byte>(body));

@@ -24,6 +24,9 @@ internal static class AmqpWriter
 
     public static void String(IBufferWriter<byte> writer, string value) => Variable(writer, Encoding.UTF8.GetBytes(value), 0xa1, 0xb1);
 
+    /// <summary>A string of UTF-8.</summary>
+    public static void String(IBufferWriter<byte> writer, ReadOnlySpan<byte> value) => Variable(writer, value, 0xa1, 0xb1);
+
     public static void Symbol(IBufferWriter<byte> writer, string value) => Variable(writer, Encoding.UTF8.GetBytes(value), 0xa3, 0xb3);
 
     public static void Binary(IBufferWriter<byte> writer, ReadOnlySpan<byte> value) => Variable(writer, value, 0xa0, 0xb0);

@@ -8,23 +8,21 @@ namespace Nave.Hub.Telemetry;
 
 /// <summary>
 /// How an event lies in the log: as its reader gets it (design.md, "Stored as it is read"; spec/events-endpoint.md 6).
-/// A record is a sender block, a message block and the body's data section. Each block starts with the number and the
-/// length of its message annotations, already encoded; behind the message block's annotations stand the properties and
+/// A record is a sender block (<see cref="SenderBlock"/>), a message block and the body's data section. The message block
+/// starts with the number and the length of its message annotations, already encoded; behind them stand the properties and
 /// application-properties sections.
 /// </summary>
 /// <remarks>
-/// sender block: version 1 (1 byte), annotation count (1), annotation bytes (2, big-endian), annotations.
-/// message block: annotation count (1), annotation bytes (2), annotations, sections.
+/// message block: annotation count (1), annotation bytes (2, big-endian), annotations, sections.
+/// sender block of version 1, which is read only: version (1 byte), annotation count (1), annotation bytes (2), annotations.
 /// </remarks>
 internal static class EventEncoding
 {
-    /// <summary>First byte of every record.</summary>
-    public const byte Version = 1;
-
     /// <summary>Longest header of a data section.</summary>
     public const int MaxDataHeaderBytes = 8;
 
-    private const int SenderHeadBytes = 4;
+    private const byte Version1 = 1;
+    private const int Version1HeadBytes = 4;
     private const int MessageHeadBytes = 3;
 
     // Stamped by the hub: whatever a sender writes under these names is dropped (spec/security.md 9).
@@ -34,27 +32,6 @@ internal static class EventEncoding
         "iothub-connection-auth-generation-id", "iothub-enqueuedtime", "iothub-message-source",
         "x-opt-sequence-number", "x-opt-offset", "x-opt-enqueued-time",
     };
-
-    /// <summary>What is constant for a session: who sent it and how that was proven; of an event of the hub's own, whom it concerns.</summary>
-    public static byte[] EncodeSenderBlock(
-        string? deviceId, string? moduleId, string? generationId, string? authMethod, string source, string? modelId)
-    {
-        var writer = new ArrayBufferWriter<byte>(512);
-        writer.GetSpan(SenderHeadBytes)[..SenderHeadBytes].Clear();
-        writer.Advance(SenderHeadBytes);
-        var count = 0;
-        count += Annotate(writer, "iothub-connection-device-id", deviceId);
-        count += Annotate(writer, "iothub-connection-module-id", moduleId);
-        count += Annotate(writer, "iothub-connection-auth-method", authMethod);
-        count += Annotate(writer, "iothub-connection-auth-generation-id", generationId);
-        count += Annotate(writer, "iothub-message-source", source);
-        count += Annotate(writer, "dt-dataschema", modelId);
-        var block = writer.WrittenSpan.ToArray();
-        block[0] = Version;
-        block[1] = (byte)count;
-        BinaryPrimitives.WriteUInt16BigEndian(block.AsSpan(2), (ushort)(block.Length - SenderHeadBytes));
-        return block;
-    }
 
     /// <summary>What the sender chose; see <see cref="TelemetryProperties"/>.</summary>
     public static byte[] EncodeMessageBlock(MessageProperties properties)
@@ -102,14 +79,17 @@ internal static class EventEncoding
     public static void WriteMessage(in LogRecord record, IBufferWriter<byte> destination)
     {
         var bytes = record.Bytes.Span;
-        if (bytes.Length < SenderHeadBytes || bytes[0] != Version)
+        var version = bytes.Length > 0 ? bytes[0] : -1;
+        int senderCount;
+        int senderBytes;
+        var blockBytes = version switch
         {
-            throw new LogCorruptException($"Record {record.SequenceNumber} has event encoding version {(bytes.Length > 0 ? bytes[0] : -1)}, known is {Version}.");
-        }
-
-        var senderCount = bytes[1];
-        var sender = bytes.Slice(SenderHeadBytes, BinaryPrimitives.ReadUInt16BigEndian(bytes[2..]));
-        var message = bytes[(SenderHeadBytes + sender.Length)..];
+            SenderBlock.Version => SenderBlock.Measure(bytes, out senderCount, out senderBytes),
+            Version1 => MeasureVersion1(bytes, out senderCount, out senderBytes),
+            _ => throw new LogCorruptException(
+                $"Record {record.SequenceNumber} has event encoding version {version}, known are {Version1} and {SenderBlock.Version}."),
+        };
+        var message = bytes[blockBytes..];
         var messageCount = message[0];
         var annotations = message.Slice(MessageHeadBytes, BinaryPrimitives.ReadUInt16BigEndian(message[1..]));
         var sections = message[(MessageHeadBytes + annotations.Length)..];
@@ -117,9 +97,17 @@ internal static class EventEncoding
         Span<byte> stamps = stackalloc byte[160];
         var stampBytes = WriteStamps(stamps, record);
         var entries = 4 + senderCount + messageCount;
-        AmqpWriter.MapSection(destination, 0x72, entries * 2, stampBytes + sender.Length + annotations.Length);
+        AmqpWriter.MapSection(destination, 0x72, entries * 2, stampBytes + senderBytes + annotations.Length);
         destination.Write(stamps[..stampBytes]);
-        destination.Write(sender);
+        if (version is Version1)
+        {
+            destination.Write(bytes[Version1HeadBytes..blockBytes]);
+        }
+        else
+        {
+            SenderBlock.WriteAnnotations(bytes[..blockBytes], destination);
+        }
+
         destination.Write(annotations);
         destination.Write(sections);
     }
@@ -140,6 +128,13 @@ internal static class EventEncoding
         return count;
 
         static int Length(string? text) => text is null ? 0 : Encoding.UTF8.GetByteCount(text);
+    }
+
+    private static int MeasureVersion1(ReadOnlySpan<byte> record, out int annotations, out int annotationBytes)
+    {
+        annotations = record[1];
+        annotationBytes = BinaryPrimitives.ReadUInt16BigEndian(record[2..]);
+        return Version1HeadBytes + annotationBytes;
     }
 
     private static int WriteStamps(Span<byte> destination, in LogRecord record)

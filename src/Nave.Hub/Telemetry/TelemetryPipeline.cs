@@ -33,7 +33,7 @@ internal sealed class TelemetryPipeline(IEventLog log, TelemetryStreams streams)
         var partition = PartitionOfDevice.Of(id.Device.Value, streams.Telemetry.Partitions);
         return new TelemetrySender(
             new LogPartition(streams.Telemetry.Id, (ushort)partition),
-            EventEncoding.EncodeSenderBlock(
+            SenderBlock.Encode(
                 id.Device.Value, id.Module?.Value, grant.GenerationId, grant.AuthMethod, source: "Telemetry", modelId));
     }
 
@@ -118,7 +118,7 @@ internal sealed record TelemetryItem(TelemetryProperties Properties, ReadOnlySeq
 
 /// <summary>What a session's messages have in common.</summary>
 /// <param name="Partition">One device's telemetry always lands in one partition.</param>
-/// <param name="Block">The sender block of <see cref="EventEncoding"/>.</param>
+/// <param name="Block">See <see cref="SenderBlock"/>.</param>
 internal sealed record TelemetrySender(LogPartition Partition, ReadOnlyMemory<byte> Block);
 
 /// <summary>What became of a message: taken with a position, to be tried again when there is room, or refused with a failure.</summary>

@@ -117,22 +117,82 @@ public sealed class EventEncodingTests
     [Fact]
     public void An_unknown_encoding_version_is_reported_and_not_guessed()
     {
-        var record = new LogRecord(3, EnqueuedTime, new byte[] { 2, 0, 0, 0, 0, 0, 0 });
+        var record = new LogRecord(3, EnqueuedTime, new byte[] { 3, 0, 0, 0, 0, 0, 0 });
 
         var error = Assert.Throws<LogCorruptException>(() => EventEncoding.WriteMessage(record, new ArrayBufferWriter<byte>()));
-        Assert.Contains("version 2", error.Message);
+        Assert.Contains("version 3", error.Message);
+    }
+
+    [Fact]
+    public void What_the_version_before_has_stored_reads_the_same()
+    {
+        // Written by the code of version 1: "d", key authentication, generation "638", "Telemetry".
+        var before = Convert.FromHexString(
+            "01" + "04" + "00dc"
+            + Symbol("iothub-connection-device-id") + Text("d")
+            + Symbol("iothub-connection-auth-method") + Text(DeviceKey)
+            + Symbol("iothub-connection-auth-generation-id") + Text("638")
+            + Symbol("iothub-message-source") + Text("Telemetry"));
+        Assert.Equal(4 + 0xdc, before.Length);
+        var now = SenderBlock.Encode("d", null, "638", DeviceKey, "Telemetry", null);
+
+        Assert.Equal(Write([.. before, 0, 0, 0]), Write([.. now, 0, 0, 0]));
+
+        static string Symbol(string text) => "a3" + Hex(text);
+        static string Text(string text) => "a1" + Hex(text);
+        static string Hex(string text) => text.Length.ToString("x2") + Convert.ToHexString(Encoding.UTF8.GetBytes(text));
+    }
+
+    [Fact]
+    public void A_small_event_is_little_more_on_disk_than_what_was_sent()
+    {
+        var block = SenderBlock.Encode("sensor-1", null, "638000000000000000", DeviceKey, "Telemetry", null);
+
+        Assert.Equal(2 + 1 + 8 + 2 + 1 + 18 + 2, block.Length); // Head, device, authentication, generation, source.
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(253)]
+    [InlineData(254)]
+    [InlineData(255)]
+    [InlineData(256)]
+    [InlineData(2048)]
+    public void A_sender_value_of_every_length_comes_back(int length)
+    {
+        var model = new string('é', length / 2) + new string('m', length % 2);
+        byte[] stored = [.. SenderBlock.Encode(null, null, null, null, "Telemetry", model), 0, 0, 0];
+
+        var bytes = Write(stored);
+
+        var annotations = Message.Decode(new ByteBuffer(bytes, 0, bytes.Length, bytes.Length)).MessageAnnotations;
+        Assert.Equal(model, annotations[new Symbol("dt-dataschema")]);
+        Assert.Equal("Telemetry", annotations[new Symbol("iothub-message-source")]);
+    }
+
+    [Theory]
+    [InlineData(new byte[] { 2, 1, 254, 200 })] // A usual value
+    [InlineData(new byte[] { 2, 128, 0 })] // and an annotation of a later version.
+    public void What_a_later_version_has_written_is_reported(byte[] block) =>
+        Assert.Throws<LogCorruptException>(() => Write([.. block, 0, 0, 0]));
+
+    private const string DeviceKey = """{"scope":"device","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}""";
+
+    private static byte[] Write(byte[] stored)
+    {
+        var written = new ArrayBufferWriter<byte>();
+        EventEncoding.WriteMessage(new LogRecord(7, EnqueuedTime, stored), written);
+        return written.WrittenSpan.ToArray();
     }
 
     private static Message Decode(MessageProperties properties, byte[] body)
     {
-        var sender = EventEncoding.EncodeSenderBlock("dev", "mod", "638", """{"scope":"device"}""", "Telemetry", "dtmi:a:b;1");
+        var sender = SenderBlock.Encode("dev", "mod", "638", """{"scope":"device"}""", "Telemetry", "dtmi:a:b;1");
         var header = new byte[EventEncoding.MaxDataHeaderBytes];
         var headerBytes = EventEncoding.WriteDataHeader(header, body.Length);
         byte[] stored = [.. sender, .. EventEncoding.EncodeMessageBlock(properties), .. header[..headerBytes], .. body];
 
-        var written = new ArrayBufferWriter<byte>();
-        EventEncoding.WriteMessage(new LogRecord(7, EnqueuedTime, stored), written);
-        var bytes = written.WrittenSpan.ToArray();
+        var bytes = Write(stored);
         return Message.Decode(new ByteBuffer(bytes, 0, bytes.Length, bytes.Length));
     }
 }

@@ -1,5 +1,8 @@
+using System.Buffers;
 using System.Text;
+using Nave.EventLog;
 using Nave.Hub.Devices;
+using Nave.Hub.Telemetry;
 using Nave.Hub.Tests.Devices;
 using Nave.Hub.Tests.Harness;
 using Nave.Mqtt;
@@ -148,8 +151,9 @@ public sealed class MqttSessionTests
         await device.PingAsync();
         await device.ExpectPingResponseAsync();
 
-        var stamped = Encoding.UTF8.GetString(hub.Log.Records[0].Bytes);
-        Assert.Contains("iothub-connection-module-id", stamped, StringComparison.Ordinal);
+        var asRead = new ArrayBufferWriter<byte>();
+        EventEncoding.WriteMessage(new LogRecord(0, 0, hub.Log.Records[0].Bytes), asRead);
+        Assert.Contains("iothub-connection-module-id", Encoding.UTF8.GetString(asRead.WrittenSpan), StringComparison.Ordinal);
         Assert.Equal(2, hub.Sessions.Count);
     }
 
