@@ -18,12 +18,15 @@ internal sealed partial class Retention(
     TimeProvider time,
     ILogger logger)
 {
-    /// <summary>design.md: "never more than one a minute on age, in case the clock jumped".</summary>
+    /// <summary>
+    /// How often one segment may go on age, besides one for each that fills. design.md: "never more than one a minute on
+    /// age, in case the clock jumped"; alone that would let a log grow for ever that takes more than a segment a minute.
+    /// </summary>
     public static readonly TimeSpan AgeInterval = TimeSpan.FromMinutes(1);
 
     private readonly Queue<Segment> _dropped = new(); // Out of the log, files not deleted yet.
 
-    /// <summary>Cuts each stream by at most one segment, and drops at most one. To be called once per <see cref="AgeInterval"/>.</summary>
+    /// <summary>Cuts each stream by at most one segment, and drops at most one. To be called once per <see cref="AgeInterval"/> and once for each segment that fills.</summary>
     /// <returns>Whether everything in the active segment is too old, so that it should end.</returns>
     public bool ApplyAge()
     {

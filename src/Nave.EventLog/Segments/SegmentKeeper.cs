@@ -85,6 +85,11 @@ internal sealed partial class SegmentKeeper : IDisposable
         }
 
         Post(_retention.ApplySize);
+        if (segment.End >= _options.QuickSegmentBytes / 2)
+        {
+            Post(() => _retention.ApplyAge()); // One has filled, one may go: a minute alone would not keep up with a fast log.
+        }
+
         PrepareSpares();
         Post(AskToSort);
     }

@@ -94,6 +94,22 @@ public sealed class RetentionTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_log_that_takes_more_than_a_segment_a_minute_drops_old_ones_as_fast()
+    {
+        var log = await _test.OpenAsync();
+        await _test.FillSegmentsAsync(4);
+        _test.Time.AdjustTime(_test.Time.GetUtcNow() + TimeSpan.FromDays(2)); // No minute passes: only the clock is later.
+
+        for (var i = 0; i < 200 && _test.SegmentFiles.Last() != "000000000007.log"; i++)
+        {
+            await log.CommitAsync(P0, TestLog.Record(log.GetState(P0).NextSequenceNumber));
+        }
+
+        Assert.Equal(["000000000004.log", "000000000005.log", "000000000006.log", "000000000007.log"], _test.SegmentFiles);
+        Assert.Equal(log.GetState(P0).FirstSequenceNumber, (await log.ReadAllAsync(P0))[0].Sequence);
+    }
+
+    [Fact]
     public async Task A_stream_with_a_shorter_retention_ends_for_its_readers_before_its_files_do()
     {
         _test.Options = _test.Options with
