@@ -33,19 +33,18 @@ internal sealed class MqttSubscriptions(
         foreach (var subscription in added)
         {
             var at = next.FindIndex(other => other.Filter == subscription.Filter);
-            if (at < 0)
+            if (at >= 0)
+            {
+                next[at] = subscription;
+            }
+            else if (next.Count < HubLimits.MaxMqttSubscriptions)
             {
                 next.Add(subscription);
             }
             else
             {
-                next[at] = subscription;
+                return false; // At once: a packet has room for ten thousand, each compared with all before it.
             }
-        }
-
-        if (next.Count > HubLimits.MaxMqttSubscriptions)
-        {
-            return false;
         }
 
         await ReplaceAsync(next, closing);
