@@ -25,6 +25,7 @@ internal sealed partial class Retention(
     public static readonly TimeSpan AgeInterval = TimeSpan.FromMinutes(1);
 
     private readonly Queue<Segment> _dropped = new(); // Out of the log, files not deleted yet.
+    private string? _recycled; // What has become of the first of them, when its new name is not durable yet.
 
     /// <summary>Cuts each stream by at most one segment, and drops at most one. To be called once per <see cref="AgeInterval"/> and once for each segment that fills.</summary>
     /// <returns>Whether everything in the active segment is too old, so that it should end.</returns>
@@ -133,16 +134,18 @@ internal sealed partial class Retention(
     {
         while (_dropped.TryPeek(out var segment))
         {
-            var recycled = spares.TryRecycle(segment);
+            _recycled ??= spares.TryRecycle(segment);
             files.Delete(segment.Name, LogStep.Delete);
             files.Delete(SegmentNames.Segment(segment.Id), LogStep.Delete); // In case it was sorted and this is still there.
             files.Delete(SegmentNames.Index(segment.Id), LogStep.Delete);
             files.SyncDirectory(LogStep.SyncDelete);
-            _dropped.Dequeue();
-            if (recycled is not null)
+            if (_recycled is { } name)
             {
-                spares.AddRecycled(recycled);
+                spares.AddRecycled(name);
+                _recycled = null;
             }
+
+            _dropped.Dequeue();
         }
     }
 

@@ -8,7 +8,7 @@ public sealed class RecycledSegmentTests : IAsyncDisposable
 {
     private const int RetentionBytes = 256 << 10;
     private static readonly LogPartition P0 = new(0, 0);
-    private readonly TestLog _test = new() { Logger = new StrictLogger(6002) }; // A batch refused: the power that goes.
+    private readonly TestLog _test = new() { Logger = new StrictLogger(6002, 6013) }; // A batch refused: the power that goes. And a deletion that fails.
 
     public RecycledSegmentTests() => _test.Options = _test.Options with { RetentionBytes = RetentionBytes };
 
@@ -99,6 +99,23 @@ public sealed class RecycledSegmentTests : IAsyncDisposable
         Assert.Equal(zeroed, _test.Disk.Visits.GetValueOrDefault(LogStep.ZeroTail)); // Old frames behind the end are nobody's torn ones.
         Assert.DoesNotContain(_test.Logger.Entries, entry => entry.Id == 6021);
         await CheckAsync(log, 150);
+    }
+
+    [Fact]
+    public async Task A_file_whose_new_name_could_not_be_synced_is_used_all_the_same()
+    {
+        var log = await _test.OpenAsync();
+        await AppendAsync(log, 150);
+        _test.Disk.FailAt(LogStep.SyncDelete, _test.Disk.Visits[LogStep.SyncDelete] + 1);
+        var dropped = _test.Disk.Visits[LogStep.RecycleSegment];
+
+        await AppendAsync(log, 200);
+
+        Assert.Single(_test.Logger.Entries, entry => entry.Id == 6013);
+        Assert.True(_test.Disk.Visits[LogStep.RecycleSegment] > dropped + 2);
+        await log.DisposeAsync();
+        var files = _test.Disk.List().Sum(name => (long)_test.Disk.ReadFile(name).Length);
+        Assert.InRange(files, 1, RetentionBytes + (3 * _test.Options.SegmentBytes));
     }
 
     // Slowly, so that no more than one spare is made ahead.
