@@ -166,12 +166,17 @@ internal sealed class SocketConnection : ConnectionContext, IDuplexPipe, IConnec
     /// <inheritdoc/>
     public override ValueTask DisposeAsync()
     {
+        End();
+        return base.DisposeAsync(); // Which does nothing.
+    }
+
+    private void End()
+    {
         _writer.Complete();
         _reader.Complete();
         Close(isOrderly: true);
         _reader.Release();
         _writer.Release();
-        return default;
     }
 
     private void Abort(ConnectionAbortedException reason, bool isOrderly)
