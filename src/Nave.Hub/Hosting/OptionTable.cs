@@ -36,7 +36,7 @@ public static class OptionTable
         new("Listen:AmqpPort", "--amqp-port", "5672", "AMQP without TLS, with --dev", (o, text) => o.Listen.AmqpPort = Port(text)),
         new("Listen:Backlog", null, "4096", "Connections that may wait to be accepted",
             (o, text) => o.Listen.Backlog = Number(text, 1, 65_535)),
-        new("Listen:InlineScheduling", null, "false", "Handle packets on the socket engine's thread",
+        new("Listen:InlineScheduling", null, "false", "Handle HTTP and AMQP on the socket engine's thread (MQTT as well, where the system is not Linux)",
             (o, text) => o.Listen.InlineScheduling = Flag(text)),
         new("Tls:CertificateFile", "--cert", "the hub's own", "Server certificate with its chain (PEM)",
             (o, text) => o.Tls.CertificateFile = text),

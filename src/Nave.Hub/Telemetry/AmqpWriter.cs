@@ -24,14 +24,14 @@ internal static class AmqpWriter
 
     public static void String(IBufferWriter<byte> writer, string value) => Variable(writer, Encoding.UTF8.GetBytes(value), 0xa1, 0xb1);
 
-    /// <summary>A string of UTF-8.</summary>
-    public static void String(IBufferWriter<byte> writer, ReadOnlySpan<byte> value) => Variable(writer, value, 0xa1, 0xb1);
-
     public static void Symbol(IBufferWriter<byte> writer, string value) => Variable(writer, Encoding.UTF8.GetBytes(value), 0xa3, 0xb3);
 
     public static void Binary(IBufferWriter<byte> writer, ReadOnlySpan<byte> value) => Variable(writer, value, 0xa0, 0xb0);
 
     public static void Timestamp(IBufferWriter<byte> writer, long milliseconds) => writer.Advance(Timestamp(writer.GetSpan(9), milliseconds));
+
+    /// <summary>A string of UTF-8.</summary>
+    public static int String(Span<byte> destination, ReadOnlySpan<byte> value) => Variable(destination, value, 0xa1, 0xb1);
 
     /// <summary>A symbol of up to 255 bytes.</summary>
     public static int Symbol(Span<byte> destination, ReadOnlySpan<byte> value)
@@ -65,24 +65,26 @@ internal static class AmqpWriter
         return 2 + written;
     }
 
-    private static void Variable(IBufferWriter<byte> writer, ReadOnlySpan<byte> value, byte small, byte large)
+    private static void Variable(IBufferWriter<byte> writer, ReadOnlySpan<byte> value, byte small, byte large) =>
+        writer.Advance(Variable(writer.GetSpan(value.Length + 5), value, small, large));
+
+    private static int Variable(Span<byte> destination, ReadOnlySpan<byte> value, byte small, byte large)
     {
-        var span = writer.GetSpan(value.Length + 5);
         var head = 2;
+        destination[0] = small;
         if (value.Length <= byte.MaxValue)
         {
-            span[0] = small;
-            span[1] = (byte)value.Length;
+            destination[1] = (byte)value.Length;
         }
         else
         {
-            span[0] = large;
-            BinaryPrimitives.WriteUInt32BigEndian(span[1..], (uint)value.Length);
+            destination[0] = large;
+            BinaryPrimitives.WriteUInt32BigEndian(destination[1..], (uint)value.Length);
             head = 5;
         }
 
-        value.CopyTo(span[head..]);
-        writer.Advance(head + value.Length);
+        value.CopyTo(destination[head..]);
+        return head + value.Length;
     }
 
     private static void Compound(IBufferWriter<byte> writer, byte descriptor, byte small, byte large, int count, int bodyBytes)

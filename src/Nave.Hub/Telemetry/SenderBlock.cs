@@ -91,7 +91,7 @@ internal static class SenderBlock
     }
 
     /// <summary>Writes the annotations of a block that <see cref="Measure"/> has measured, encoded for AMQP.</summary>
-    public static void WriteAnnotations(ReadOnlySpan<byte> block, IBufferWriter<byte> destination)
+    public static void WriteAnnotations(ReadOnlySpan<byte> block, Span<byte> destination)
     {
         var at = HeadBytes;
         for (int i = 0, present = block[1]; present != 0; i++, present >>= 1)
@@ -101,16 +101,20 @@ internal static class SenderBlock
                 continue;
             }
 
-            destination.Write(NameOf(i));
-            ReadValue(block, ref at, out var usual, out var value);
+            var name = NameOf(i);
+            name.CopyTo(destination);
+            destination = destination[name.Length..];
+            var length = ReadValue(block, ref at, out var usual, out var value);
             if (usual is not null)
             {
-                destination.Write(usual);
+                usual.CopyTo(destination);
             }
             else
             {
                 AmqpWriter.String(destination, value);
             }
+
+            destination = destination[length..];
         }
     }
 
