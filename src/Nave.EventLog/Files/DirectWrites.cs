@@ -18,7 +18,7 @@ internal sealed unsafe class DirectWrites(SafeFileHandle file) : IDisposable
     private const int BlockBytes = 512;
 
     /// <summary>What memory is aligned to: a page. With less, writes took 8 ms each on a virtual disk.</summary>
-    private const int PageBytes = 4096;
+    public const int PageBytes = 4096;
 
     /// <summary>What is copied into aligned memory and written at a time, where the caller's is not.</summary>
     private const int PieceBytes = 1 << 20;

@@ -15,8 +15,6 @@ internal sealed class FrameBuffer : IDisposable
     /// <summary>Shorter frames cost less to copy than the rest of a page is worth.</summary>
     private const int LeastAlignedBytes = 16 << 10;
 
-    private const int PageBytes = 4096;
-
     /// <summary>What lies unused of each size, at most. The tail cache holds a multiple of it.</summary>
     private const int MaxUnusedBytes = 4 << 20;
 
@@ -70,8 +68,8 @@ internal sealed class FrameBuffer : IDisposable
 
     private static unsafe FrameBuffer Allocate(int length)
     {
-        var array = GC.AllocateUninitializedArray<byte>(length + PageBytes, pinned: true);
+        var array = GC.AllocateUninitializedArray<byte>(length + DirectWrites.PageBytes, pinned: true);
         var address = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(array));
-        return new FrameBuffer(array, (int)(-address & (PageBytes - 1)), length);
+        return new FrameBuffer(array, (int)(-address & (DirectWrites.PageBytes - 1)), length);
     }
 }

@@ -115,7 +115,7 @@ internal sealed class SocketConnection : ConnectionContext, IDuplexPipe, IConnec
     /// <inheritdoc/>
     PipeWriter IDuplexPipe.Output => _writer;
 
-    /// <inheritdoc cref="SocketReader.ResumeOnLoop"/>
+    /// <inheritdoc cref="SocketWait{TResult}.ResumeOnLoop"/>
     public void ResumeOnLoop()
     {
         _reader.ResumeOnLoop();

@@ -1,17 +1,16 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Sockets;
-using System.Threading.Tasks.Sources;
 using Microsoft.AspNetCore.Connections;
 
 namespace Nave.Hub.Hosting.Sockets;
 
 /// <summary>
 /// The bytes that a connection receives. Nothing is read before somebody asks for it, and no memory is held while nothing
-/// is there. Who waits for bytes goes on upon a pool thread, and once it has said that it may, upon the loop's.
+/// is there.
 /// </summary>
 /// <remarks>One reader at a time; cancelling and failing from any thread.</remarks>
-internal sealed class SocketReader(Socket socket, SocketLoop loop) : PipeReader, IValueTaskSource<ReadResult>, IThreadPoolWorkItem
+internal sealed class SocketReader : PipeReader, IThreadPoolWorkItem
 {
     // What one read takes at most: a window of 100 small messages takes two.
     private const int ReadBytes = 16 * 1024;
@@ -19,20 +18,25 @@ internal sealed class SocketReader(Socket socket, SocketLoop loop) : PipeReader,
     // With less room than this a buffer grows before the next read.
     private const int MinRoom = 2 * 1024;
 
+    private readonly Socket _socket;
+    private readonly SocketLoop _loop;
     private readonly Lock _lock = new();
-    private ManualResetValueTaskSourceCore<ReadResult> _source;
-    private CancellationTokenRegistration _cancellation;
+    private readonly SocketWait<ReadResult> _read;
     private byte[]? _buffer;
     private int _start;
     private int _examined;
     private int _end;
-    private bool _isWaiting;
     private bool _isReadable; // As far as is known: more may be there.
     private bool _isEnding; // The peer has sent its last: no further event tells of it.
     private bool _isAtEnd;
     private bool _isCancelAsked;
-    private bool _resumesOnLoop;
     private Exception? _failure;
+
+    public SocketReader(Socket socket, SocketLoop loop)
+    {
+        (_socket, _loop) = (socket, loop);
+        _read = new SocketWait<ReadResult>(_lock);
+    }
 
     /// <inheritdoc/>
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
@@ -44,7 +48,7 @@ internal sealed class SocketReader(Socket socket, SocketLoop loop) : PipeReader,
 
         lock (_lock)
         {
-            if (_isWaiting)
+            if (_read.IsUnderWay)
             {
                 throw new InvalidOperationException("A read is under way already.");
             }
@@ -59,21 +63,14 @@ internal sealed class SocketReader(Socket socket, SocketLoop loop) : PipeReader,
                 return ValueTask.FromException<ReadResult>(_failure);
             }
 
-            _source.Reset();
-            _isWaiting = true;
             Shrink();
-            if (cancellationToken.CanBeCanceled)
-            {
-                _cancellation = cancellationToken.UnsafeRegister(
-                    static (reader, token) => ((SocketReader)reader!).Cancel(token), this);
-            }
-
+            var read = _read.BeginAsync(cancellationToken);
             if (_isReadable)
             {
-                loop.Post(this);
+                _loop.Post(this);
             }
 
-            return new ValueTask<ReadResult>(this, _source.Version);
+            return read;
         }
     }
 
@@ -126,7 +123,7 @@ internal sealed class SocketReader(Socket socket, SocketLoop loop) : PipeReader,
         {
             _isReadable = true;
             _isEnding |= isEnding;
-            if (!_isWaiting)
+            if (!_read.IsUnderWay)
             {
                 return;
             }
@@ -135,8 +132,8 @@ internal sealed class SocketReader(Socket socket, SocketLoop loop) : PipeReader,
         Resume();
     }
 
-    /// <summary>From now on, who waits for bytes goes on upon the loop's thread: what it does never blocks nor takes long.</summary>
-    public void ResumeOnLoop() => Volatile.Write(ref _resumesOnLoop, true);
+    /// <inheritdoc cref="SocketWait{TResult}.ResumeOnLoop"/>
+    public void ResumeOnLoop() => _read.ResumeOnLoop();
 
     /// <summary>Ends reading, and whoever waits for bytes with the exception. What is there may still be read.</summary>
     public void Fail(Exception failure)
@@ -158,26 +155,6 @@ internal sealed class SocketReader(Socket socket, SocketLoop loop) : PipeReader,
     }
 
     /// <inheritdoc/>
-    ReadResult IValueTaskSource<ReadResult>.GetResult(short token)
-    {
-        if (_cancellation != default)
-        {
-            _cancellation.Dispose(); // Waits for a callback that is running: a later read must not meet it.
-            _cancellation = default;
-        }
-
-        return _source.GetResult(token);
-    }
-
-    /// <inheritdoc/>
-    ValueTaskSourceStatus IValueTaskSource<ReadResult>.GetStatus(short token) => _source.GetStatus(token);
-
-    /// <inheritdoc/>
-    void IValueTaskSource<ReadResult>.OnCompleted(
-        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-        _source.OnCompleted(continuation, state, token, flags);
-
-    /// <inheritdoc/>
     void IThreadPoolWorkItem.Execute() => Resume();
 
     private ReadOnlySequence<byte> Unread =>
@@ -188,7 +165,7 @@ internal sealed class SocketReader(Socket socket, SocketLoop loop) : PipeReader,
     {
         lock (_lock)
         {
-            if (!_isWaiting)
+            if (!_read.IsUnderWay)
             {
                 return;
             }
@@ -199,13 +176,13 @@ internal sealed class SocketReader(Socket socket, SocketLoop loop) : PipeReader,
                 return;
             }
 
-            if (!Volatile.Read(ref _resumesOnLoop))
+            if (!_read.ResumesOnLoop)
             {
                 ResumeOnPoolLocked();
                 return;
             }
 
-            _isWaiting = false;
+            _read.TryEnd();
         }
 
         SetResult();
@@ -213,9 +190,8 @@ internal sealed class SocketReader(Socket socket, SocketLoop loop) : PipeReader,
 
     private void ResumeOnPoolLocked()
     {
-        if (_isWaiting)
+        if (_read.TryEnd())
         {
-            _isWaiting = false;
             ThreadPool.UnsafeQueueUserWorkItem(static reader => reader.SetResult(), this, preferLocal: false);
         }
     }
@@ -235,11 +211,11 @@ internal sealed class SocketReader(Socket socket, SocketLoop loop) : PipeReader,
 
         if (failure is null)
         {
-            _source.SetResult(result);
+            _read.SetResult(result);
         }
         else
         {
-            _source.SetException(failure);
+            _read.SetException(failure);
         }
     }
 
@@ -261,22 +237,6 @@ internal sealed class SocketReader(Socket socket, SocketLoop loop) : PipeReader,
         return false;
     }
 
-    private void Cancel(CancellationToken cancelled)
-    {
-        lock (_lock)
-        {
-            if (!_isWaiting)
-            {
-                return;
-            }
-
-            _isWaiting = false;
-        }
-
-        ThreadPool.UnsafeQueueUserWorkItem(
-            static read => read.Reader._source.SetException(new OperationCanceledException(read.Token)), (Reader: this, Token: cancelled), preferLocal: false);
-    }
-
     private void Receive()
     {
         Reserve();
@@ -285,7 +245,7 @@ internal sealed class SocketReader(Socket socket, SocketLoop loop) : PipeReader,
         int received;
         try
         {
-            received = socket.Receive(room, SocketFlags.None, out error);
+            received = _socket.Receive(room, SocketFlags.None, out error);
         }
         catch (ObjectDisposedException)
         {

@@ -1,30 +1,32 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Sockets;
-using System.Threading.Tasks.Sources;
 
 namespace Nave.Hub.Hosting.Sockets;
 
 /// <summary>
 /// The bytes that a connection sends. A flush hands them to the system at once, on the caller's thread; what the system
-/// has no room for goes when the peer has read, and the flush completes then, on a pool thread or, where that is allowed,
-/// on the loop's.
+/// has no room for goes when the peer has read, and the flush completes then.
 /// </summary>
 /// <remarks>One writer at a time, which does not write during its flush; cancelling and failing from any thread.</remarks>
-internal sealed class SocketWriter(Socket socket) : PipeWriter, IValueTaskSource<FlushResult>
+internal sealed class SocketWriter : PipeWriter
 {
     private const int FirstBytes = 256;
 
+    private readonly Socket _socket;
     private readonly Lock _lock = new();
-    private ManualResetValueTaskSourceCore<FlushResult> _source;
-    private CancellationTokenRegistration _cancellation;
+    private readonly SocketWait<FlushResult> _flush;
     private byte[]? _buffer;
     private int _start;
     private int _end;
-    private bool _isWaiting;
     private bool _isCancelAsked;
-    private bool _resumesOnLoop;
     private bool _isOver; // Nobody takes anything any more.
+
+    public SocketWriter(Socket socket)
+    {
+        _socket = socket;
+        _flush = new SocketWait<FlushResult>(_lock);
+    }
 
     /// <inheritdoc/>
     public override bool CanGetUnflushedBytes => true;
@@ -66,17 +68,8 @@ internal sealed class SocketWriter(Socket socket) : PipeWriter, IValueTaskSource
     {
         lock (_lock)
         {
-            if (!_isWaiting)
-            {
-                _isCancelAsked = true;
-                return;
-            }
-
-            _isWaiting = false;
+            _isCancelAsked = !EndOnPoolLocked(new FlushResult(isCanceled: true, _isOver));
         }
-
-        ThreadPool.UnsafeQueueUserWorkItem(
-            static writer => writer._source.SetResult(new FlushResult(isCanceled: true, writer._isOver)), this, preferLocal: false);
     }
 
     /// <inheritdoc/>
@@ -84,7 +77,7 @@ internal sealed class SocketWriter(Socket socket) : PipeWriter, IValueTaskSource
     {
         lock (_lock)
         {
-            if (!_isWaiting)
+            if (!_flush.IsUnderWay)
             {
                 _ = TrySend(default);
             }
@@ -96,29 +89,29 @@ internal sealed class SocketWriter(Socket socket) : PipeWriter, IValueTaskSource
     /// <summary>There may be room again. On the loop's thread.</summary>
     public void OnWritable()
     {
+        FlushResult result;
         lock (_lock)
         {
-            if (!_isWaiting || !TrySend(default))
+            if (!_flush.IsUnderWay || !TrySend(default))
             {
                 return;
             }
 
-            _isWaiting = false;
+            result = new FlushResult(isCanceled: false, _isOver);
+            if (!_flush.ResumesOnLoop)
+            {
+                EndOnPoolLocked(result);
+                return;
+            }
+
+            _flush.TryEnd();
         }
 
-        if (Volatile.Read(ref _resumesOnLoop))
-        {
-            _source.SetResult(new FlushResult(isCanceled: false, _isOver));
-        }
-        else
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(
-                static writer => writer._source.SetResult(new FlushResult(isCanceled: false, writer._isOver)), this, preferLocal: false);
-        }
+        _flush.SetResult(result);
     }
 
-    /// <inheritdoc cref="SocketReader.ResumeOnLoop"/>
-    public void ResumeOnLoop() => Volatile.Write(ref _resumesOnLoop, true);
+    /// <inheritdoc cref="SocketWait{TResult}.ResumeOnLoop"/>
+    public void ResumeOnLoop() => _flush.ResumeOnLoop();
 
     /// <summary>Nothing can be sent any more: a flush under way completes, and says so.</summary>
     public void Fail()
@@ -126,16 +119,8 @@ internal sealed class SocketWriter(Socket socket) : PipeWriter, IValueTaskSource
         lock (_lock)
         {
             _isOver = true;
-            if (!_isWaiting)
-            {
-                return;
-            }
-
-            _isWaiting = false;
+            EndOnPoolLocked(new FlushResult(isCanceled: false, isCompleted: true));
         }
-
-        ThreadPool.UnsafeQueueUserWorkItem(
-            static writer => writer._source.SetResult(new FlushResult(isCanceled: false, isCompleted: true)), this, preferLocal: false);
     }
 
     /// <summary>Gives memory back. When nobody writes any more.</summary>
@@ -147,26 +132,6 @@ internal sealed class SocketWriter(Socket socket) : PipeWriter, IValueTaskSource
         }
     }
 
-    /// <inheritdoc/>
-    FlushResult IValueTaskSource<FlushResult>.GetResult(short token)
-    {
-        if (_cancellation != default)
-        {
-            _cancellation.Dispose(); // Waits for a callback that is running: a later flush must not meet it.
-            _cancellation = default;
-        }
-
-        return _source.GetResult(token);
-    }
-
-    /// <inheritdoc/>
-    ValueTaskSourceStatus IValueTaskSource<FlushResult>.GetStatus(short token) => _source.GetStatus(token);
-
-    /// <inheritdoc/>
-    void IValueTaskSource<FlushResult>.OnCompleted(
-        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-        _source.OnCompleted(continuation, state, token, flags);
-
     private ValueTask<FlushResult> FlushAsync(ReadOnlySpan<byte> more, CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -176,7 +141,7 @@ internal sealed class SocketWriter(Socket socket) : PipeWriter, IValueTaskSource
 
         lock (_lock)
         {
-            if (_isWaiting)
+            if (_flush.IsUnderWay)
             {
                 throw new InvalidOperationException("A flush is under way already.");
             }
@@ -188,32 +153,20 @@ internal sealed class SocketWriter(Socket socket) : PipeWriter, IValueTaskSource
                 return new ValueTask<FlushResult>(result);
             }
 
-            _source.Reset();
-            _isWaiting = true;
-            if (cancellationToken.CanBeCanceled)
-            {
-                _cancellation = cancellationToken.UnsafeRegister(
-                    static (writer, token) => ((SocketWriter)writer!).Cancel(token), this);
-            }
-
-            return new ValueTask<FlushResult>(this, _source.Version);
+            return _flush.BeginAsync(cancellationToken);
         }
     }
 
-    private void Cancel(CancellationToken cancelled)
+    /// <returns>False when no flush is under way.</returns>
+    private bool EndOnPoolLocked(FlushResult result)
     {
-        lock (_lock)
+        if (!_flush.TryEnd())
         {
-            if (!_isWaiting)
-            {
-                return;
-            }
-
-            _isWaiting = false;
+            return false;
         }
 
-        ThreadPool.UnsafeQueueUserWorkItem(
-            static flush => flush.Writer._source.SetException(new OperationCanceledException(flush.Token)), (Writer: this, Token: cancelled), preferLocal: false);
+        ThreadPool.UnsafeQueueUserWorkItem(static ended => ended.Flush.SetResult(ended.Result), (Flush: _flush, Result: result), preferLocal: false);
+        return true;
     }
 
     /// <returns>False when something is left to be sent; it is kept.</returns>
@@ -244,7 +197,7 @@ internal sealed class SocketWriter(Socket socket) : PipeWriter, IValueTaskSource
             SocketError error;
             try
             {
-                sent += socket.Send(bytes[sent..], SocketFlags.None, out error);
+                sent += _socket.Send(bytes[sent..], SocketFlags.None, out error);
             }
             catch (ObjectDisposedException)
             {
