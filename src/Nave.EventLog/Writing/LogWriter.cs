@@ -143,7 +143,7 @@ internal sealed class LogWriter : IDisposable
                 }
             }
 
-            if (position.Value <= _committed)
+            if (position.Value <= _committed && !(_isWriting && position.Value == _other.Number))
             {
                 return ValueTask.CompletedTask;
             }
@@ -319,16 +319,16 @@ internal sealed class LogWriter : IDisposable
             return false;
         }
 
+        _meter.Committed(batch.Records, frame.Length, _time.GetElapsedTime(started));
+        Volatile.Write(ref _committed, batch.Number);
+        _publisher.Publish(frame); // Behind Committed: no reader sees what has not passed it.
         TaskCompletionSource? completion;
         lock (_gate)
         {
-            Volatile.Write(ref _committed, batch.Number);
-            _isWriting = false;
+            _isWriting = false; // Behind Publish: whoever has waited for the commit sees it.
             completion = batch.Completion;
         }
 
-        _meter.Committed(batch.Records, frame.Length, _time.GetElapsedTime(started));
-        _publisher.Publish(frame); // Behind Committed: no reader sees what has not passed it.
         _publisher.TellCommitted(batch, Committed);
         completion?.SetResult();
         return true;

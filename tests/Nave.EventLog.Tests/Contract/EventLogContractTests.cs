@@ -49,6 +49,20 @@ public abstract class EventLogContractTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Whoever_has_waited_for_a_commit_finds_it_there_however_late_the_wait_began()
+    {
+        for (var next = 0; next < 500; next++)
+        {
+            var position = await Log.AppendAsync(P0, Text("r"));
+            SpinWait.SpinUntil(() => Log.Committed >= position, TimeSpan.FromSeconds(30));
+
+            await Log.WaitForCommitAsync(position, CancellationToken.None);
+
+            Assert.Equal(next + 1, Log.GetState(P0).NextSequenceNumber);
+        }
+    }
+
+    [Fact]
     public async Task The_parts_of_a_record_lie_one_behind_the_other()
     {
         var body = TwoSegments(Text("-bo"), Text("dy"));
