@@ -21,7 +21,7 @@ internal sealed class AmqpScenarioCommand
     private readonly Option<int> _payload = Number("--payload", "bytes of a message", 256);
     private readonly Option<int> _readers = Number("--readers", "readers, a connection each", Partitions);
     private readonly Option<int> _credit = Number("--credit", "credit of a reader", 1000);
-    private readonly Option<int> _events = Number("--events", "events that the hub's readers find", 3_000_000);
+    private readonly Option<int> _events = Number("--events", "events that the hub's readers find", 9_000_000);
     private readonly Option<double> _warmUp = Seconds("--warm-up", "seconds before measuring", 3);
     private readonly Option<double> _duration = Seconds("--duration", "seconds measured", 3);
 

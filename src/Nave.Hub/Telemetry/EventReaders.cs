@@ -70,7 +70,8 @@ internal sealed class EventReaders
                 using (var batch = await reader.ReadAsync(Math.Min(demand, MaxBatch), stopping))
                 {
                     sink.OnReading();
-                    refusedAt = Deliver(batch, _log.GetState(partition), sink, stopping);
+                    var taken = sink.Deliver(batch.Records, _log.GetState(partition));
+                    refusedAt = taken < batch.Records.Count ? batch.Records[taken].SequenceNumber : -1;
                 }
 
                 if (refusedAt >= 0 && !stopping.IsCancellationRequested)
@@ -84,28 +85,6 @@ internal sealed class EventReaders
         finally
         {
             reader.Dispose();
-        }
-    }
-
-    /// <returns>The sequence number of the first record that was not taken, or -1.</returns>
-    private static long Deliver(RecordBatch batch, in PartitionState state, IEventSink sink, CancellationToken stopping)
-    {
-        sink.BeginBatch(state);
-        try
-        {
-            foreach (var record in batch.Records)
-            {
-                if (stopping.IsCancellationRequested || !sink.TryDeliver(record))
-                {
-                    return record.SequenceNumber;
-                }
-            }
-
-            return -1;
-        }
-        finally
-        {
-            sink.EndBatch();
         }
     }
 }

@@ -17,16 +17,11 @@ internal interface IEventSink
     /// <summary>Completes when the demand, the draining or the end of the sink may have changed.</summary>
     ValueTask WaitForDemandAsync(CancellationToken stopping);
 
-    /// <summary>Begins a batch of deliveries that may leave together.</summary>
+    /// <summary>Delivers events, which may leave together. The records' bytes are valid during the call.</summary>
+    /// <param name="records">In sequence order; no more than the demand.</param>
     /// <param name="state">The partition as it is now.</param>
-    void BeginBatch(in PartitionState state);
-
-    /// <summary>Delivers one event. The record's bytes are valid during the call.</summary>
-    /// <returns>False when it was not taken: no demand is left.</returns>
-    bool TryDeliver(in LogRecord record);
-
-    /// <summary>Sends the batch on its way.</summary>
-    void EndBatch();
+    /// <returns>How many were taken: fewer where no demand is left.</returns>
+    int Deliver(IReadOnlyList<LogRecord> records, in PartitionState state);
 
     /// <summary>
     /// Nothing more can be had without waiting: a drain under way is complete, and one that comes before

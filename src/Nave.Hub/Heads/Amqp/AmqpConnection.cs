@@ -84,6 +84,9 @@ internal sealed partial class AmqpConnection : IHandler
     /// <summary>The name of this hub that the peer uses.</summary>
     public string HostName { get; private set; } = "";
 
+    /// <summary>The longest frame that the peer takes.</summary>
+    public uint PeerMaxFrameBytes { get; private set; }
+
     /// <summary>What the engine reads and writes; for the container.</summary>
     public IAsyncTransport Transport => _transport;
 
@@ -349,6 +352,7 @@ internal sealed partial class AmqpConnection : IHandler
             throw new AmqpException(new Symbol("amqp:invalid-field"), "idle-time-out is below 5 seconds.");
         }
 
+        PeerMaxFrameBytes = open.MaxFrameSize;
         var host = StripPort(open.HostName);
         var known = _head.Options.HostNames;
         HostName = known.FirstOrDefault(name => string.Equals(name, host, StringComparison.OrdinalIgnoreCase)) ?? "";

@@ -98,10 +98,10 @@ internal sealed class AmqpHead : IDisposable
     /// <summary>Hands a connection to the engine.</summary>
     public void Begin(AmqpConnection connection) => _container.Begin(connection);
 
-    /// <summary>Counts a delivered event.</summary>
-    public void OnDelivered(int bytes)
+    /// <summary>Counts delivered events.</summary>
+    public void OnDelivered(int events, long bytes)
     {
-        Interlocked.Increment(ref _events);
+        Interlocked.Add(ref _events, events);
         Interlocked.Add(ref _bytes, bytes);
     }
 

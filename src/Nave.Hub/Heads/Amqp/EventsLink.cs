@@ -23,6 +23,7 @@ internal sealed partial class EventsLink(LinkRequest request, AmqpHead head, Eve
     private ReaderSlot? _slot;
     private bool _hasMetrics;
     private int _isOver;
+    private TransferBatch? _batch;
     private Task? _reading;
     private Task? _cancelling;
 
@@ -48,28 +49,42 @@ internal sealed partial class EventsLink(LinkRequest request, AmqpHead head, Eve
 
     void IGrantedLink.Detach(HubFailure failure) => Detach(LinkRequest.ToError(failure));
 
-    void IEventSink.BeginBatch(in PartitionState state)
+    int IEventSink.Deliver(IReadOnlyList<LogRecord> records, in PartitionState state)
     {
         if (_hasMetrics)
         {
             WriteMetrics(state);
         }
 
+        var delivered = 0;
         Connection.Cork();
-    }
-
-    bool IEventSink.TryDeliver(in LogRecord record)
-    {
-        if (!TrySend(Write, (this, record)))
+        try
         {
-            return false;
+            while (delivered < records.Count)
+            {
+                // One by one where the engine has to see each: unsettled, in several frames, or behind a shut window.
+                var sent = Link.SettleOnSend ? SendTogether(records, delivered) : 0;
+                if (sent == 0)
+                {
+                    sent = TrySend(Write, (this, records[delivered])) ? 1 : 0;
+                }
+
+                if (sent == 0)
+                {
+                    break;
+                }
+
+                delivered += sent;
+            }
+        }
+        finally
+        {
+            Connection.Uncork();
         }
 
-        head.OnDelivered(record.Bytes.Length);
-        return true;
+        head.OnDelivered(delivered, BytesOf(records, delivered));
+        return delivered;
     }
-
-    void IEventSink.EndBatch() => Connection.Uncork();
 
     void IEventSink.OnCaughtUp() => MarkCaughtUp();
 
@@ -92,14 +107,45 @@ internal sealed partial class EventsLink(LinkRequest request, AmqpHead head, Eve
         _cancelling = _stopping.CancelAsync(); // Not here: the engine may hold its locks.
     }
 
-    private static void Write((EventsLink Link, LogRecord Record) state, ByteBufferWriter writer)
+    private static void Write((EventsLink Link, LogRecord Record) state, ByteBufferWriter writer) => state.Link.Write(state.Record, writer);
+
+    private static long BytesOf(IReadOnlyList<LogRecord> records, int count)
     {
-        if (state.Link._hasMetrics)
+        var bytes = 0L;
+        for (var i = 0; i < count; i++)
         {
-            writer.Write(state.Link._metrics.WrittenSpan);
+            bytes += records[i].Bytes.Length;
         }
 
-        EventEncoding.WriteMessage(state.Record, writer);
+        return bytes;
+    }
+
+    private void Write(in LogRecord record, IBufferWriter<byte> writer)
+    {
+        if (_hasMetrics)
+        {
+            writer.Write(_metrics.WrittenSpan);
+        }
+
+        EventEncoding.WriteMessage(record, writer);
+    }
+
+    /// <returns>How many records from this one on have been sent; possibly none.</returns>
+    private int SendTogether(IReadOnlyList<LogRecord> records, int from)
+    {
+        var batch = _batch ??= NewBatch();
+        batch.Clear();
+        for (var i = from; i < records.Count && batch.HasRoom; i++)
+        {
+            batch.BeginFrame();
+            Write(records[i], batch);
+            if (!batch.TryEndFrame())
+            {
+                break;
+            }
+        }
+
+        return batch.Count == 0 ? 0 : SendSettled(batch);
     }
 
     private async Task ReadAsync(ReadFrom from)

@@ -207,6 +207,42 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
         return true;
     }
 
+    /// <summary>An empty batch for <see cref="SendSettled"/>.</summary>
+    protected TransferBatch NewBatch() => new(EngineSession.Channel(Session), Link.Handle, Connection.PeerMaxFrameBytes);
+
+    /// <summary>Sends messages that are settled by being sent, as far as credit and the session's window go.</summary>
+    /// <returns>How many; the rest of the batch is forgotten. None may mean that <see cref="TrySend"/> can send one.</returns>
+    protected int SendSettled(TransferBatch batch)
+    {
+        lock (_lock)
+        {
+            if (_isClosed || _credit <= 0 || !HasRoom())
+            {
+                return 0;
+            }
+
+            var sent = EngineSession.Ended;
+            try
+            {
+                sent = EngineSession.Send(Link, batch, Math.Min(_credit, batch.Count));
+            }
+            catch (Exception e) when (AmqpConnection.IsEngineClosed(e))
+            {
+                // As when it has ended before.
+            }
+
+            if (sent == EngineSession.Ended)
+            {
+                _isClosed = true;
+                return 0;
+            }
+
+            _credit -= sent;
+            _sent += sent;
+            return sent;
+        }
+    }
+
     /// <summary>What has been sent and may be sent on the link, in total since its begin.</summary>
     protected long CountAllowed()
     {

@@ -121,6 +121,7 @@ internal sealed class PipeTransport : IAsyncTransport
             {
                 var buffer = bufferList[i];
                 destination.Write(buffer.Buffer.AsSpan(buffer.Offset, buffer.Length));
+                (buffer as TransferBatch.Frames)?.Return();
             }
 
             Sent();

@@ -9,12 +9,14 @@ public sealed class CreditTests
 {
     private const string Device = "d";
 
-    [Fact]
-    public async Task Never_more_than_the_credit_is_sent()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Never_more_than_the_credit_is_sent(bool isSettled)
     {
         await using var server = await AmqpServer.StartAsync(partitions: 1);
         await server.SendAsync(Device, Numbers(10));
-        await using var raw = await ReaderAsync(server);
+        await using var raw = await ReaderAsync(server, isSettled);
 
         await raw.SendAsync(RawAmqp.Flow(0, 0, 3));
         await ExpectAsync(raw, 0, 3);
@@ -25,11 +27,13 @@ public sealed class CreditTests
         await ExpectNothingMoreAsync(raw, deliveryCount: 5);
     }
 
-    [Fact]
-    public async Task A_flow_that_repeats_itself_takes_no_credit_away()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_flow_that_repeats_itself_takes_no_credit_away(bool isSettled)
     {
         await using var server = await AmqpServer.StartAsync(partitions: 1);
-        await using var raw = await ReaderAsync(server);
+        await using var raw = await ReaderAsync(server, isSettled);
 
         await raw.SendAsync([.. RawAmqp.Flow(0, 0, 2), .. RawAmqp.Flow(0, 0, 2), .. RawAmqp.Flow(0, 0, 2)]);
         await server.SendAsync(Device, Numbers(5));
@@ -38,11 +42,13 @@ public sealed class CreditTests
         await ExpectNothingMoreAsync(raw, deliveryCount: 2);
     }
 
-    [Fact]
-    public async Task Credit_can_be_taken_back()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Credit_can_be_taken_back(bool isSettled)
     {
         await using var server = await AmqpServer.StartAsync(partitions: 1);
-        await using var raw = await ReaderAsync(server);
+        await using var raw = await ReaderAsync(server, isSettled);
 
         await raw.SendAsync([.. RawAmqp.Flow(0, 0, 100), .. RawAmqp.Flow(0, 0, 1)]);
         await raw.AuthenticateAgainAsync(server.Token()); // A round trip: both flows have been seen.
@@ -52,12 +58,14 @@ public sealed class CreditTests
         await ExpectNothingMoreAsync(raw, deliveryCount: 1);
     }
 
-    [Fact]
-    public async Task A_drain_gets_what_there_is_and_then_an_end_of_credit()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_drain_gets_what_there_is_and_then_an_end_of_credit(bool isSettled)
     {
         await using var server = await AmqpServer.StartAsync(partitions: 1);
         await server.SendAsync(Device, Numbers(2));
-        await using var raw = await ReaderAsync(server);
+        await using var raw = await ReaderAsync(server, isSettled);
 
         await raw.SendAsync(RawAmqp.Flow(0, 0, 50, drain: true));
         await ExpectAsync(raw, 0, 2);
@@ -70,11 +78,13 @@ public sealed class CreditTests
         Assert.Contains("later", (await raw.ReadUntilAsync(Performative.Transfer)).Text);
     }
 
-    [Fact]
-    public async Task A_drain_of_an_idle_reader_is_answered_at_once()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_drain_of_an_idle_reader_is_answered_at_once(bool isSettled)
     {
         await using var server = await AmqpServer.StartAsync(partitions: 1);
-        await using var raw = await ReaderAsync(server);
+        await using var raw = await ReaderAsync(server, isSettled);
         await raw.SendAsync(RawAmqp.Flow(0, 0, 10));
         await raw.AuthenticateAgainAsync(server.Token());
 
@@ -83,15 +93,17 @@ public sealed class CreditTests
         Assert.Contains(Drained(10), await DrainedAsync(raw));
     }
 
-    [Fact]
-    public async Task A_shut_session_window_holds_one_event_and_opens_again()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_shut_session_window_holds_one_event_and_opens_again(bool isSettled)
     {
         await using var server = await AmqpServer.StartAsync(partitions: 1);
         await server.SendAsync(Device, Numbers(20));
         await using var raw = await RawAmqp.OpenAsync(server);
         await raw.AuthenticateAsync(server.Token());
         await raw.SendAsync([
-            .. RawAmqp.Begin(incomingWindow: 2), .. RawAmqp.Attach("r", 0, source: Address), .. RawAmqp.Flow(0, 0, 1000, incomingWindow: 2)]);
+            .. RawAmqp.Begin(incomingWindow: 2), .. RawAmqp.Attach("r", 0, source: Address, sndSettleMode: Mode(isSettled)), .. RawAmqp.Flow(0, 0, 1000, incomingWindow: 2)]);
 
         await ExpectAsync(raw, 0, 2);
         for (uint received = 2; received < 20; received += 3)
@@ -103,13 +115,16 @@ public sealed class CreditTests
 
     private const string Address = "nave/ConsumerGroups/$Default/Partitions/0";
 
+    // Settled by the sender, or mixed: the hub sends the one kind many at a time, the other one by one.
+    private static byte[] Mode(bool isSettled) => [0x50, isSettled ? (byte)1 : (byte)2];
+
     private static string[] Numbers(int count) => [.. Enumerable.Range(0, count).Select(i => $"<{i}>")];
 
-    private static async Task<RawAmqp> ReaderAsync(AmqpServer server)
+    private static async Task<RawAmqp> ReaderAsync(AmqpServer server, bool isSettled)
     {
         var raw = await RawAmqp.OpenAsync(server);
         await raw.AuthenticateAsync(server.Token());
-        await raw.SendAsync([.. RawAmqp.Begin(), .. RawAmqp.Attach("r", 0, source: Address)]);
+        await raw.SendAsync([.. RawAmqp.Begin(), .. RawAmqp.Attach("r", 0, source: Address, sndSettleMode: Mode(isSettled))]);
         await raw.ReadUntilAsync(Performative.Attach);
         return raw;
     }
