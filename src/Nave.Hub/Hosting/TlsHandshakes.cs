@@ -71,7 +71,7 @@ internal sealed partial class TlsHandshakes : IDisposable
         {
             connection.Features.Get<Handshake>()?.Succeeded();
             connection.Features.Set<Handshake>(null);
-            TlsIdleBuffers.TryRelease(connection.Features.Get<ISslStreamFeature>()?.SslStream);
+            OpenSslSettings.TryApply(connection.Features.Get<ISslStreamFeature>()?.SslStream);
             return next(connection);
         });
     }

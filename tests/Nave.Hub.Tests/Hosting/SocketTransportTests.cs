@@ -70,6 +70,30 @@ public sealed class SocketTransportTests
     }
 
     [Fact]
+    public async Task What_has_come_before_it_is_asked_for_is_read_at_once_upon_the_pool_and_in_its_turn_upon_the_loop()
+    {
+        await using var pair = await Pair.OpenAsync();
+        await pair.Peer.SendAsync(new byte[] { 1, 2, 3 }, Stopping);
+        await pair.ServedAsync();
+
+        var atOnce = pair.Input.ReadAsync(Stopping);
+
+        Assert.True(atOnce.IsCompletedSuccessfully);
+        pair.Input.AdvanceTo((await atOnce).Buffer.End);
+        pair.Connection.ResumeOnLoop();
+        await pair.Peer.SendAsync(new byte[] { 4, 5 }, Stopping);
+        await pair.ServedAsync();
+        using var isBusy = new ManualResetEventSlim();
+        pair.Loop.Post(new Item(() => isBusy.Wait(Stopping)));
+
+        var inTurn = pair.Input.ReadAsync(Stopping);
+
+        Assert.False(inTurn.IsCompleted);
+        isBusy.Set();
+        Assert.Equal([4, 5], System.Buffers.BuffersExtensions.ToArray((await inTurn).Buffer));
+    }
+
+    [Fact]
     public async Task The_end_comes_after_everything_that_was_sent_before_it()
     {
         await using var pair = await Pair.OpenAsync();
@@ -383,6 +407,11 @@ public sealed class SocketTransportTests
     }
 
     /// <summary>A connection and the peer's socket.</summary>
+    private sealed class Item(Action run) : IThreadPoolWorkItem
+    {
+        public void Execute() => run();
+    }
+
     private sealed class Pair(Socket peer, SocketConnection connection, SocketLoop loop, bool ownsLoop) : IAsyncDisposable
     {
         public Socket Peer => peer;
@@ -405,6 +434,15 @@ public sealed class SocketTransportTests
             var peer = new Socket(SocketType.Stream, ProtocolType.Tcp);
             await peer.ConnectAsync(listening.LocalEndPoint!, Stopping);
             return new Pair(peer, new SocketConnection(await listening.AcceptAsync(Stopping), owned), owned, loop is null);
+        }
+
+        /// <summary>The loop has told the connection of everything that had happened to its socket.</summary>
+        public async Task ServedAsync()
+        {
+            // Two rounds: the first may be one that had begun before.
+            var served = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            loop.Post(new Item(() => loop.Post(new Item(served.SetResult))));
+            await served.Task;
         }
 
         public async Task<ReadResult> ReadUntilAsync(int bytes)

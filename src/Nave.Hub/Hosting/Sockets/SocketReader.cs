@@ -63,6 +63,21 @@ internal sealed class SocketReader : PipeReader, IThreadPoolWorkItem
                 return ValueTask.FromException<ReadResult>(_failure);
             }
 
+            if (_isReadable && !_read.ResumesOnLoop)
+            {
+                // Upon the pool there is no round of others to wait for: what has come meanwhile is taken at once.
+                Receive();
+                if (TryTake(out result))
+                {
+                    return new ValueTask<ReadResult>(result);
+                }
+
+                if (_failure is not null)
+                {
+                    return ValueTask.FromException<ReadResult>(_failure);
+                }
+            }
+
             Shrink();
             var read = _read.BeginAsync(cancellationToken);
             if (_isReadable)

@@ -5,15 +5,20 @@ using System.Runtime.InteropServices;
 namespace Nave.Hub.Hosting;
 
 /// <summary>
-/// Has OpenSSL keep no record buffers for a TLS connection that neither reads nor writes: two of 17 KB, most of what an idle
-/// connection costs. OpenSSL has a mode for it (<c>SSL_MODE_RELEASE_BUFFERS</c>), .NET has no setting; so this asks the
-/// library that .NET has loaded, by the handle that <see cref="SslStream"/> keeps. Where either is not found (another
-/// system, a later runtime), nothing is done and connections cost more: a test says so. Any thread may call.
+/// Two things that OpenSSL can do and .NET has no setting for, set by the handle that <see cref="SslStream"/> keeps, in the
+/// library that .NET has loaded. Where either is not found (another system, a later runtime), nothing is done and
+/// connections cost more: a test says so. Any thread may call. docs/decisions/0020-hosting.md.
 /// </summary>
-internal static class TlsIdleBuffers
+/// <remarks>
+/// No record buffers for a connection that neither reads nor writes (<c>SSL_MODE_RELEASE_BUFFERS</c>): two of 17 KB, most of
+/// what an idle connection costs. And one session ticket for a TLS 1.3 handshake instead of two: a device has one
+/// connection, and gets another ticket whenever it has used one (RFC 8446, 4.6.1).
+/// </remarks>
+internal static class OpenSslSettings
 {
     private const int ControlMode = 33; // SSL_CTRL_MODE, of a connection and of a context alike.
     private const nint ReleaseBuffers = 0x10; // SSL_MODE_RELEASE_BUFFERS
+    private const nint Tickets = 1;
 
     private static readonly FieldInfo? HandleField = FindHandleField();
     private static readonly Lazy<OpenSsl?> Library = new(OpenSsl.Find); // With the first handshake behind it: .NET loads late.
@@ -21,10 +26,10 @@ internal static class TlsIdleBuffers
 
     /// <summary>
     /// From now on the buffers of this connection go back whenever they are empty, and those of the handshakes that follow
-    /// with the same certificate. After the handshake, before anything else is read.
+    /// with the same certificate; these give one ticket each. After the handshake, before anything else is read.
     /// </summary>
     /// <returns>Whether it was possible.</returns>
-    public static bool TryRelease(SslStream? stream)
+    public static bool TryApply(SslStream? stream)
     {
         if (stream is null || HandleField?.GetValue(stream) is not SafeHandle handle || Library.Value is not { } library)
         {
@@ -37,11 +42,12 @@ internal static class TlsIdleBuffers
             handle.DangerousAddRef(ref isHeld);
             var ssl = handle.DangerousGetHandle();
 
-            // A connection takes the mode of its context over when it begins; .NET has one context for each certificate.
+            // A connection takes over what its context has when it begins; .NET has one context for each certificate.
             var context = library.ContextOf(ssl);
             if (context != Volatile.Read(ref _lastContext))
             {
                 library.ControlContext(context, ControlMode, ReleaseBuffers, 0);
+                library.SetTickets(context, Tickets);
                 Volatile.Write(ref _lastContext, context);
             }
 
@@ -71,7 +77,9 @@ internal static class TlsIdleBuffers
 
     private delegate nint ContextCall(nint ssl);
 
-    private sealed record OpenSsl(ControlCall Control, ControlCall ControlContext, ContextCall ContextOf)
+    private delegate int TicketsCall(nint context, nint count);
+
+    private sealed record OpenSsl(ControlCall Control, ControlCall ControlContext, ContextCall ContextOf, TicketsCall SetTickets)
     {
         // The very library that is in use: another copy would not know the handle.
         public static OpenSsl? Find()
@@ -83,7 +91,8 @@ internal static class TlsIdleBuffers
                 && TryFind<ControlCall>(library, "SSL_ctrl") is { } control
                 && TryFind<ControlCall>(library, "SSL_CTX_ctrl") is { } controlContext
                 && TryFind<ContextCall>(library, "SSL_get_SSL_CTX") is { } contextOf
-                    ? new OpenSsl(control, controlContext, contextOf)
+                && TryFind<TicketsCall>(library, "SSL_CTX_set_num_tickets") is { } setTickets
+                    ? new OpenSsl(control, controlContext, contextOf, setTickets)
                     : null;
         }
 
