@@ -54,8 +54,16 @@ public sealed class LogDirectory : ILogFiles
 
     private sealed class RealFile(SafeFileHandle handle) : ILogFile
     {
-        // Written and synced at a time: a commit that comes behind a piece waits for it, so it is small.
-        private static readonly byte[] Zeros = GC.AllocateArray<byte>(1 << 20);
+        /// <summary>Zeros are written in pieces, or a commit that comes behind them waits for long.</summary>
+        private const int PieceBytes = 1 << 20;
+
+        /// <summary>
+        /// Past the page cache, so many zeros share a sync: commits beside them, whose syncs are the disk's and so theirs
+        /// too, have taken most of them there already.
+        /// </summary>
+        private const int SyncEveryBytes = 4 << 20;
+
+        private static readonly byte[] Zeros = GC.AllocateArray<byte>(PieceBytes);
 
         private readonly DirectWrites _direct = new(handle);
 
@@ -72,16 +80,40 @@ public sealed class LogDirectory : ILogFiles
             return total;
         }
 
-        public void Write(long offset, ReadOnlySpan<byte> bytes, LogStep step) => Write(offset, bytes, mayPassCache: true);
+        public void Write(long offset, ReadOnlySpan<byte> bytes, LogStep step)
+        {
+            try
+            {
+                if (!_direct.TryWrite(offset, bytes))
+                {
+                    RandomAccess.Write(handle, bytes, offset);
+                }
+            }
+            catch (IOException e) when (IsDiskFull(e))
+            {
+                throw new LogDiskFullException(e.Message, e);
+            }
+        }
 
         public void Zero(long offset, long length, LogStep step)
         {
+            var unsynced = 0;
             for (long done = 0; done < length;)
             {
-                var piece = (int)Math.Min(Zeros.Length, length - done);
-                Write(offset + done, Zeros.AsSpan(0, piece), mayPassCache: false);
-                Sync(step);
-                PosixFile.Forget(handle, offset + done, piece); // Frames pass the cache by; so the next zeros find pages in use.
+                var piece = (int)Math.Min(PieceBytes, length - done);
+                var passedCache = ZeroPiece(offset + done, piece);
+                unsynced += piece;
+                if (!passedCache || unsynced >= SyncEveryBytes)
+                {
+                    Sync(step);
+                    unsynced = 0;
+                }
+
+                if (!passedCache)
+                {
+                    PosixFile.Forget(handle, offset + done, piece); // So the next zeros find pages in use.
+                }
+
                 done += piece;
             }
         }
@@ -94,14 +126,18 @@ public sealed class LogDirectory : ILogFiles
             handle.Dispose();
         }
 
-        private void Write(long offset, ReadOnlySpan<byte> bytes, bool mayPassCache)
+        /// <returns>Whether the zeros passed the page cache by.</returns>
+        private bool ZeroPiece(long offset, int length)
         {
             try
             {
-                if (!mayPassCache || !_direct.TryWrite(offset, bytes))
+                if (_direct.TryZero(offset, length))
                 {
-                    RandomAccess.Write(handle, bytes, offset);
+                    return true;
                 }
+
+                RandomAccess.Write(handle, Zeros.AsSpan(0, length), offset);
+                return false;
             }
             catch (IOException e) when (IsDiskFull(e))
             {
@@ -191,6 +227,16 @@ internal static partial class PosixFile
         }
     }
 
+    /// <summary>Asks for huge pages where the memory is not touched yet.</summary>
+    public static void PreferHugePages(nint address, nint length)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            const int HugePage = 14;
+            _ = MAdvise(address, length, HugePage); // An advice, too.
+        }
+    }
+
     public static bool IsInvalidArgument(IOException e) => e.HResult is InvalidArgument;
 
     private static void ThrowUnlessInterrupted(string call)
@@ -206,6 +252,9 @@ internal static partial class PosixFile
 
     [LibraryImport("libc", EntryPoint = "posix_fadvise")]
     private static partial int FAdvise(SafeFileHandle file, long offset, long length, int advice);
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int MAdvise(nint address, nint length, int advice);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int FSync(int file);

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Nave.EventLog.Format;
 
 namespace Nave.EventLog.Writing;
@@ -6,11 +7,11 @@ namespace Nave.EventLog.Writing;
 /// A frame in memory: first what is written, then what tail readers are served from. Counts its users; the last one to
 /// release it gives the buffer back.
 /// </summary>
-internal sealed class CommittedFrame(FrameBuffer buffer, int length, long number, int[] partitions, FrameRun[] runs, int headerBytes) : IDisposable
+internal sealed class CommittedFrame(byte[] buffer, int length, long number, int[] partitions, FrameRun[] runs, int headerBytes) : IDisposable
 {
     private int _users = 1;
 
-    public ReadOnlySpan<byte> Bytes => buffer.Span[..length];
+    public ReadOnlySpan<byte> Bytes => buffer.AsSpan(0, length);
 
     public int Length => length;
 
@@ -27,7 +28,7 @@ internal sealed class CommittedFrame(FrameBuffer buffer, int length, long number
     /// <summary>Where the first run begins.</summary>
     public int HeaderBytes => headerBytes;
 
-    public ReadOnlyMemory<byte> Slice(int offset, int bytes) => buffer.Slice(offset, bytes);
+    public ReadOnlyMemory<byte> Slice(int offset, int bytes) => buffer.AsMemory(offset, bytes);
 
     /// <summary>Only for one who knows that somebody else still uses it.</summary>
     public void Use() => Interlocked.Increment(ref _users);
@@ -36,7 +37,7 @@ internal sealed class CommittedFrame(FrameBuffer buffer, int length, long number
     {
         if (Interlocked.Decrement(ref _users) == 0)
         {
-            buffer.Dispose();
+            ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 }

@@ -113,7 +113,7 @@ internal sealed class OpenBatch(int partitions, int limitBytes)
 
     public Task WaitAsync() => (Completion ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 
-    /// <summary>Sorts the records into one run per partition behind the header of a frame, in memory of its own.</summary>
+    /// <summary>Sorts the records into one run per partition behind the header of a frame, in a buffer of the shared pool.</summary>
     public CommittedFrame ToFrame(in SegmentIdentity segment, StreamTable streams)
     {
         _touched.Sort();
@@ -130,10 +130,10 @@ internal sealed class OpenBatch(int partitions, int limitBytes)
         }
 
         var frameBytes = (int)FrameFormat.RoundUp(offset);
-        var buffer = FrameBuffer.Rent(frameBytes);
-        FrameFormat.WriteHeader(buffer.Span, segment, Number, offset - headerBytes, runs);
-        CopyRecords(buffer.Span);
-        buffer.Span[offset..frameBytes].Clear();
+        var buffer = ArrayPool<byte>.Shared.Rent(frameBytes);
+        FrameFormat.WriteHeader(buffer, segment, Number, offset - headerBytes, runs);
+        CopyRecords(buffer);
+        buffer.AsSpan(offset, frameBytes - offset).Clear();
         return new CommittedFrame(buffer, frameBytes, Number, [.. _touched], runs.ToArray(), headerBytes);
     }
 
