@@ -31,8 +31,9 @@ internal sealed class AmqpServer : IAsyncDisposable
     private readonly Dictionary<string, TelemetrySender> _senders = [];
     private WebApplication? _application;
 
-    private AmqpServer(EmbeddedEventLog log, TelemetryStreams streams, TimeProvider time, AmqpOptions options)
+    private AmqpServer(EmbeddedEventLog log, TelemetryStreams streams, TimeProvider time, AmqpOptions options, StrictLogger logger)
     {
+        Logger = logger;
         _log = log;
         _pipeline = new TelemetryPipeline(log, streams);
         Policies = new PolicyTable(time, options.EventHubName);
@@ -44,7 +45,7 @@ internal sealed class AmqpServer : IAsyncDisposable
         Options = options;
     }
 
-    public StrictLogger Logger { get; } = new();
+    public StrictLogger Logger { get; }
 
     public PolicyTable Policies { get; }
 
@@ -64,13 +65,14 @@ internal sealed class AmqpServer : IAsyncDisposable
     public int HttpPort { get; private set; }
 
     public static async Task<AmqpServer> StartAsync(
-        TimeProvider? time = null, int partitions = 4, Action<KestrelServerOptions>? listen = null, AmqpOptions? options = null)
+        TimeProvider? time = null, int partitions = 4, Action<KestrelServerOptions>? listen = null, AmqpOptions? options = null,
+        StrictLogger? logger = null)
     {
         var streams = new TelemetryStreams(partitions);
         var log = await EmbeddedEventLog.OpenAsync(
             new EventLogOptions { Streams = streams.All, SegmentBytes = 4 << 20, QuickSegmentBytes = 1 << 20, MaxSegmentsAhead = 1 },
             new SimulatedDisk(), TimeProvider.System, NullLogger.Instance);
-        var server = new AmqpServer(log, streams, time ?? TimeProvider.System, options ?? new AmqpOptions { EventHubName = EventHub });
+        var server = new AmqpServer(log, streams, time ?? TimeProvider.System, options ?? new AmqpOptions { EventHubName = EventHub }, logger ?? new StrictLogger());
         await server.ListenAsync(listen);
         return server;
     }
@@ -105,6 +107,13 @@ internal sealed class AmqpServer : IAsyncDisposable
         }
 
         await _log.WaitForCommitAsync(last, CancellationToken.None);
+    }
+
+    /// <summary>Puts a record into the log as it is, and waits until it is durable.</summary>
+    public async Task AppendAsync(int partition, byte[] record)
+    {
+        Assert.Equal(AppendOutcome.Taken, _log.TryAppend(Readers.Find(partition)!.Value, new RecordParts(record), waiter: null, out LogPosition position));
+        await _log.WaitForCommitAsync(position, CancellationToken.None);
     }
 
     /// <summary>The partition that the device's messages go to.</summary>

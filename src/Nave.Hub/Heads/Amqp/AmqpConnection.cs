@@ -265,6 +265,9 @@ internal sealed partial class AmqpConnection : IHandler
         }
     }
 
+    /// <summary>So many bytes are on their way to the transport through the engine's queue.</summary>
+    public void OnQueued(int bytes) => _transport.OnQueued(bytes);
+
     /// <summary>Lets a batch of messages leave in one flush.</summary>
     public void Cork() => _transport.Cork();
 

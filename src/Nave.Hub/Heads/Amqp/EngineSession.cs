@@ -42,8 +42,7 @@ internal static class EngineSession
         // nothing is being written, no frame can come between counting ours and queueing them.
         lock (LockOf(session))
         {
-            if (link.LinkState >= LinkState.DetachPipe || session.SessionState >= SessionState.EndSent
-                || session.Connection.ConnectionState >= ConnectionState.CloseSent)
+            if (!IsOpen(link))
             {
                 return Ended;
             }
@@ -77,14 +76,35 @@ internal static class EngineSession
         }
     }
 
+    /// <summary>Has the engine send a message, as it does by itself, but never behind the link's DETACH.</summary>
+    /// <returns>False when the link, its session or the connection is ending.</returns>
+    public static bool TrySend(ListenerLink link, Message message, ByteBuffer buffer)
+    {
+        lock (LockOf(link.Session))
+        {
+            if (!IsOpen(link))
+            {
+                return false;
+            }
+
+            link.SendMessage(message, buffer);
+            return true;
+        }
+    }
+
+    /// <summary>Frames that the peer takes in the session now.</summary>
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "outgoingWindow")]
+    public static extern ref uint Window(Session session);
+
+    // Under the session's lock: a state is set before its DETACH, END or CLOSE is queued.
+    private static bool IsOpen(ListenerLink link) => link.LinkState < LinkState.DetachPipe
+        && link.Session.SessionState < SessionState.EndSent && link.Session.Connection.ConnectionState < ConnectionState.CloseSent;
+
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "lockObject")]
     private static extern ref object LockOf(Session session);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "lockObject")]
     private static extern ref object LockOf(Link link);
-
-    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "outgoingWindow")]
-    private static extern ref uint Window(Session session);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "writingCommands")]
     private static extern ref bool IsWritingCommands(Session session);

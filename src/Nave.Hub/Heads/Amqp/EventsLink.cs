@@ -80,9 +80,9 @@ internal sealed partial class EventsLink(LinkRequest request, AmqpHead head, Eve
         finally
         {
             Connection.Uncork();
+            head.OnDelivered(delivered, BytesOf(records, delivered));
         }
 
-        head.OnDelivered(delivered, BytesOf(records, delivered));
         return delivered;
     }
 
@@ -133,19 +133,33 @@ internal sealed partial class EventsLink(LinkRequest request, AmqpHead head, Eve
     /// <returns>How many records from this one on have been sent; possibly none.</returns>
     private int SendTogether(IReadOnlyList<LogRecord> records, int from)
     {
+        var end = from + CountSendable(records.Count - from);
         var batch = _batch ??= NewBatch();
-        batch.Clear();
-        for (var i = from; i < records.Count && batch.HasRoom; i++)
+        try
         {
-            batch.BeginFrame();
-            Write(records[i], batch);
-            if (!batch.TryEndFrame())
+            for (var i = from; i < end && batch.HasRoom; i++)
             {
-                break;
+                batch.BeginFrame();
+                Write(records[i], batch);
+                if (!batch.TryEndFrame())
+                {
+                    break;
+                }
             }
         }
+        catch (LogCorruptException) when (batch.Count > 0)
+        {
+            // What is before it goes out; the next turn meets it first.
+        }
+        catch
+        {
+            batch.Clear();
+            throw;
+        }
 
-        return batch.Count == 0 ? 0 : SendSettled(batch);
+        var sent = batch.Count == 0 ? 0 : SendSettled(batch);
+        batch.Clear(); // An idle link keeps no memory.
+        return sent;
     }
 
     private async Task ReadAsync(ReadFrom from)

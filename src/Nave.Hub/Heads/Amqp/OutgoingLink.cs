@@ -190,7 +190,11 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
 
             try
             {
-                Link.SendMessage(new SentMessage { Bytes = isSettled ? 0 : length, Tag = tag }, buffer);
+                if (!EngineSession.TrySend(Link, new SentMessage { Bytes = isSettled ? 0 : length, Tag = tag }, buffer))
+                {
+                    _isClosed = true;
+                    return false;
+                }
             }
             catch (Exception e) when (AmqpConnection.IsEngineClosed(e))
             {
@@ -208,12 +212,22 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
     }
 
     /// <summary>An empty batch for <see cref="SendSettled"/>.</summary>
-    protected TransferBatch NewBatch() => new(EngineSession.Channel(Session), Link.Handle, Connection.PeerMaxFrameBytes);
+    protected TransferBatch NewBatch() => new(EngineSession.Channel(Session), Link.Handle, Connection.PeerMaxFrameBytes, Connection.OnQueued);
+
+    /// <summary>How many of so many messages <see cref="SendSettled"/> would send now, so that no more are encoded.</summary>
+    protected int CountSendable(int wanted)
+    {
+        lock (_lock)
+        {
+            return _isClosed || !HasRoom() ? 0 : (int)Math.Min((uint)Math.Min(wanted, _credit), EngineSession.Window(Session));
+        }
+    }
 
     /// <summary>Sends messages that are settled by being sent, as far as credit and the session's window go.</summary>
     /// <returns>How many; the rest of the batch is forgotten. None may mean that <see cref="TrySend"/> can send one.</returns>
     protected int SendSettled(TransferBatch batch)
     {
+        int sent;
         lock (_lock)
         {
             if (_isClosed || _credit <= 0 || !HasRoom())
@@ -221,14 +235,13 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
                 return 0;
             }
 
-            var sent = EngineSession.Ended;
             try
             {
                 sent = EngineSession.Send(Link, batch, Math.Min(_credit, batch.Count));
             }
             catch (Exception e) when (AmqpConnection.IsEngineClosed(e))
             {
-                // As when it has ended before.
+                sent = EngineSession.Ended;
             }
 
             if (sent == EngineSession.Ended)
@@ -239,8 +252,10 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
 
             _credit -= sent;
             _sent += sent;
-            return sent;
         }
+
+        Connection.OnSent();
+        return sent;
     }
 
     /// <summary>What has been sent and may be sent on the link, in total since its begin.</summary>
@@ -300,8 +315,10 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
                 return false;
             }
 
-            _held = null;
-            Connection.OnReleased();
+            if (Interlocked.CompareExchange(ref _held, null, held) == held) // Asked for without the lock too.
+            {
+                Connection.OnReleased();
+            }
         }
 
         return !Connection.IsBusy;

@@ -45,6 +45,7 @@ internal sealed class PipeTransport : IAsyncTransport
     private ArrayBufferWriter<byte> _spare = new();
     private Task _flushing = Task.CompletedTask;
     private long _flushingBytes;
+    private long _queuedBytes; // Not under the lock: in the engine's queue, of what says so.
     private int _corks;
     private bool _isDirty;
     private bool _isBroken;
@@ -77,14 +78,14 @@ internal sealed class PipeTransport : IAsyncTransport
     /// <summary>The rule that the peer broke, if it did.</summary>
     public string? Violation { get; private set; }
 
-    /// <summary>Bytes taken from the engine that the pipe has not passed on.</summary>
+    /// <summary>Bytes for the peer that the pipe has not passed on: taken from the engine, or in its queue and told of.</summary>
     public long UnsentBytes
     {
         get
         {
             lock (_lock)
             {
-                return _flushingBytes + _waiting.WrittenCount;
+                return _flushingBytes + _waiting.WrittenCount + Interlocked.Read(ref _queuedBytes);
             }
         }
     }
@@ -121,7 +122,11 @@ internal sealed class PipeTransport : IAsyncTransport
             {
                 var buffer = bufferList[i];
                 destination.Write(buffer.Buffer.AsSpan(buffer.Offset, buffer.Length));
-                (buffer as TransferBatch.Frames)?.Return();
+                if (buffer is TransferBatch.Frames frames)
+                {
+                    Interlocked.Add(ref _queuedBytes, -frames.Length);
+                    frames.Return();
+                }
             }
 
             Sent();
@@ -143,7 +148,10 @@ internal sealed class PipeTransport : IAsyncTransport
         }
     }
 
-    /// <summary>Holds back flushes until <see cref="Uncork"/>, so that a batch of messages leaves in one.</summary>
+    /// <summary>So many bytes have been put into the engine's queue.</summary>
+    public void OnQueued(int bytes) => Interlocked.Add(ref _queuedBytes, bytes);
+
+    /// <summary>Holds back flushes, but of much, until <see cref="Uncork"/>, so that a batch of messages leaves in one.</summary>
     public void Cork()
     {
         lock (_lock)
@@ -168,6 +176,10 @@ internal sealed class PipeTransport : IAsyncTransport
     public void PauseUntil(Task task) => _pause = _pause.IsCompleted ? task : Task.WhenAll(_pause, task);
 
     /// <summary>Ends the connection: the engine's next read fails, what has been taken is still flushed.</summary>
+    /// <remarks>
+    /// May be called under the locks of the engine's writer and of a session: nothing may run on from here but later. The
+    /// pipes' CancelPendingRead keeps to that, those of Kestrel, TLS, WebSockets and <c>Hosting/Sockets</c>.
+    /// </remarks>
     public void Close()
     {
         _isClosed = true;
@@ -348,7 +360,7 @@ internal sealed class PipeTransport : IAsyncTransport
         }
 
         _isDirty = true;
-        if (_corks == 0)
+        if (_corks == 0 || (_output.CanGetUnflushedBytes && _output.UnflushedBytes >= BusyUnsentBytes))
         {
             Flush();
         }

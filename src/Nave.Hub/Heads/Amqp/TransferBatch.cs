@@ -8,7 +8,11 @@ namespace Nave.Hub.Heads.Amqp;
 /// Settled deliveries of one link, encoded as whole TRANSFER frames one behind the other, so that the engine's locks, objects
 /// and queue are paid once for many (<see cref="EngineSession"/>). A delivery that needs more than one frame has no place here.
 /// </summary>
-internal sealed class TransferBatch(ushort channel, uint handle, uint maxFrameBytes) : IBufferWriter<byte>
+/// <param name="channel">The session's.</param>
+/// <param name="handle">The link's.</param>
+/// <param name="maxFrameBytes">The longest frame that the peer takes.</param>
+/// <param name="onTaken">Told of the bytes that <see cref="Take"/> takes out.</param>
+internal sealed class TransferBatch(ushort channel, uint handle, uint maxFrameBytes, Action<int> onTaken) : IBufferWriter<byte>
 {
     // Enough that what is paid per batch no longer counts; a message of the usual size fills a part of it.
     private const int FullBytes = 32 * 1024;
@@ -29,8 +33,16 @@ internal sealed class TransferBatch(ushort channel, uint handle, uint maxFrameBy
     /// <summary>Whether another frame should be added before what is here is sent.</summary>
     public bool HasRoom => _length < FullBytes;
 
-    /// <summary>Forgets what was not sent.</summary>
-    public void Clear() => (_length, Count) = (0, 0);
+    /// <summary>Forgets what was not sent, and keeps no memory for it.</summary>
+    public void Clear()
+    {
+        (_length, Count) = (0, 0);
+        if (_bytes is not null)
+        {
+            ArrayPool<byte>.Shared.Return(_bytes);
+            _bytes = null;
+        }
+    }
 
     /// <summary>Begins a frame; the message is what is written until <see cref="TryEndFrame"/>.</summary>
     public void BeginFrame()
@@ -83,6 +95,7 @@ internal sealed class TransferBatch(ushort channel, uint handle, uint maxFrameBy
         var frames = new Frames(_bytes!, at);
         _bytes = null;
         Clear();
+        onTaken(at);
         return frames;
     }
 

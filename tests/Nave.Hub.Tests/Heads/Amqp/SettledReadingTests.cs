@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using Nave.Hub.Heads.Amqp;
 using Nave.Hub.Tests.Harness;
+using Nave.TestKit;
 
 namespace Nave.Hub.Tests.Heads.Amqp;
 
@@ -75,10 +76,40 @@ public sealed class SettledReadingTests
         Assert.Equal([Events, Events], next);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task What_lies_before_a_record_that_cannot_be_read_is_sent(byte settleMode)
+    {
+        const int ReadFailed = 2220;
+        await using var server = await AmqpServer.StartAsync(partitions: 1, logger: new StrictLogger(ReadFailed));
+        await server.SendAsync(Device, [.. Enumerable.Range(0, 20).Select(i => $"<{i}>")]);
+        await server.AppendAsync(partition: 0, [9, 9, 9, 9]); // No version of ours.
+        await using var raw = await RawAmqp.OpenAsync(server);
+        await raw.AuthenticateAsync(server.Token());
+        await raw.SendAsync([.. RawAmqp.Begin(), .. RawAmqp.Attach("r", 0, source: "nave/ConsumerGroups/$Default/Partitions/0", sndSettleMode: [0x50, settleMode]), .. RawAmqp.Flow(0, 0, 100)]);
+
+        for (var i = 0; i < 20; i++)
+        {
+            var frame = await raw.ReadFrameAsync();
+            while (frame.Performative is not (Performative.Transfer or Performative.Detach))
+            {
+                frame = await raw.ReadFrameAsync();
+            }
+
+            Assert.Equal(Performative.Transfer, frame.Performative);
+            Assert.EndsWith($"<{i}>", frame.Text, StringComparison.Ordinal);
+        }
+
+        await raw.ReadUntilAsync(Performative.Detach);
+        Assert.Contains(server.Logger.Entries, entry => entry.Id == ReadFailed);
+    }
+
     [Fact]
     public void A_batch_holds_whole_frames_and_none_that_is_too_long()
     {
-        var batch = new TransferBatch(channel: 3, handle: 7, maxFrameBytes: 512);
+        var taken = 0;
+        var batch = new TransferBatch(channel: 3, handle: 7, maxFrameBytes: 512, onTaken: bytes => taken += bytes);
         Add(batch, 10, expected: true);
         Add(batch, 600, expected: false);
         Add(batch, 20, expected: true);
@@ -88,6 +119,7 @@ public sealed class SettledReadingTests
         var frames = batch.Take(2, firstDeliveryId: uint.MaxValue);
 
         Assert.Equal(0, batch.Count);
+        Assert.Equal(frames.Length, taken);
         var bytes = frames.Buffer.AsSpan(frames.Offset, frames.Length).ToArray();
         var first = Read(bytes[..^(32 + 20)]);
         var second = Read(bytes[(32 + 10)..]);
