@@ -32,7 +32,7 @@ public sealed class TlsLoadTests : IAsyncDisposable
     [InlineData(OpenSsl.Tls13)]
     public async Task Everything_sent_over_tls_is_acknowledged(int version)
     {
-        var report = await RunAsync(Options with { CaFile = _files.CertificateFile, TlsVersion = version });
+        var report = await RunAsync(Options with { CaFile = _files.AuthorityFile, TlsVersion = version });
 
         Assert.Null(report.FirstError);
         Assert.Equal(0, report.Errors);
@@ -53,7 +53,7 @@ public sealed class TlsLoadTests : IAsyncDisposable
     {
         var other = PeerCertificate.Ensure(_directory.CreateSubdirectory("other").FullName);
 
-        var report = await RunAsync(Options with { CaFile = other.CertificateFile });
+        var report = await RunAsync(Options with { CaFile = other.AuthorityFile });
 
         Assert.Equal(0, report.Connected);
         Assert.Equal(2, report.ConnectErrors);
@@ -63,7 +63,7 @@ public sealed class TlsLoadTests : IAsyncDisposable
     [Fact]
     public async Task A_certificate_for_another_name_is_refused()
     {
-        var report = await RunAsync(Options with { CaFile = _files.CertificateFile, Host = "elsewhere" });
+        var report = await RunAsync(Options with { CaFile = _files.AuthorityFile, Host = "elsewhere" });
 
         Assert.Equal(0, report.Connected);
         Assert.Equal(2, report.ConnectErrors);

@@ -53,7 +53,7 @@ public sealed class PeerTests
                     Target = new IPEndPoint(IPAddress.Loopback, server.Port),
                     Host = "localhost",
                     Tls = tls,
-                    CaFile = tls ? PeerCertificate.Ensure(directory.FullName).CertificateFile : null,
+                    CaFile = tls ? PeerCertificate.Ensure(directory.FullName).AuthorityFile : null,
                     Connections = 3,
                     WarmUp = TimeSpan.Zero,
                     Duration = TimeSpan.FromMilliseconds(100),
