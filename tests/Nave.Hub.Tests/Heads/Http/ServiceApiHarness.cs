@@ -38,7 +38,7 @@ internal sealed class ServiceApiHarness : IAsyncDisposable
     public const string KeyA = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
     public const string KeyB = "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
 
-    private readonly TempDirectory _directory = new();
+    private readonly TempDirectory _directory;
     private readonly WebApplication _app;
     private readonly HubDatabase _database;
     private readonly HttpClient _client;
