@@ -19,8 +19,6 @@ internal sealed unsafe class DirectWrites(SafeFileHandle file) : IDisposable
     // As many as threads write at once: mostly one.
     private static readonly ConcurrentStack<nint> Buffers = new();
 
-    private static readonly Lazy<nint> Zeros = new(HugePage.Allocate);
-
     private SafeFileHandle? _handle;
     private bool _isRefused;
 
@@ -65,7 +63,7 @@ internal sealed unsafe class DirectWrites(SafeFileHandle file) : IDisposable
     /// <returns>As of <see cref="TryWrite"/>.</returns>
     /// <exception cref="IOException">The disk failed or is full.</exception>
     public bool TryZero(long offset, int length) =>
-        IsPossible(offset, length) && TryWritePiece(offset, new ReadOnlySpan<byte>((void*)Zeros.Value, length));
+        IsPossible(offset, length) && TryWritePiece(offset, HugePage.Zeros[..length]);
 
     public void Dispose() => _handle?.Dispose();
 

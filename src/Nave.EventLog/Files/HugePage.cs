@@ -12,6 +12,11 @@ internal static unsafe class HugePage
     /// <summary>Of a huge page of x86-64, and the usual one of Arm.</summary>
     public const int Bytes = 2 << 20;
 
+    private static readonly Lazy<nint> ZeroPage = new(Allocate);
+
+    /// <summary>A page of zeros, for all.</summary>
+    public static ReadOnlySpan<byte> Zeros => new((void*)ZeroPage.Value, Bytes);
+
     /// <summary>
     /// One of them, with zeros in it, for as long as the process lives: the first touch of it takes milliseconds on a
     /// virtual machine. Where the system has none, as many ordinary pages.

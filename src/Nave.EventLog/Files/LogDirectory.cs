@@ -63,8 +63,6 @@ public sealed class LogDirectory : ILogFiles
         /// </summary>
         private const int SyncEveryBytes = 4 << 20;
 
-        private static readonly byte[] Zeros = GC.AllocateArray<byte>(PieceBytes);
-
         private readonly DirectWrites _direct = new(handle);
 
         public long Length => RandomAccess.GetLength(handle);
@@ -136,7 +134,7 @@ public sealed class LogDirectory : ILogFiles
                     return true;
                 }
 
-                RandomAccess.Write(handle, Zeros.AsSpan(0, length), offset);
+                RandomAccess.Write(handle, HugePage.Zeros[..length], offset);
                 return false;
             }
             catch (IOException e) when (IsDiskFull(e))

@@ -16,18 +16,9 @@ public sealed class OpenSslSettingsTests
     public async Task This_runtime_lets_an_idle_connections_buffers_go_and_the_connection_works_on()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere TLS is not OpenSSL's.");
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        using var connecting = new TcpClient();
-        await connecting.ConnectAsync((IPEndPoint)listener.LocalEndpoint, Stopping);
-        using var accepted = await listener.AcceptTcpClientAsync(Stopping);
-        await using var server = new SslStream(accepted.GetStream());
         using var certificate = SelfSigned();
-        await using var client = new SslStream(
-            connecting.GetStream(), false, (_, presented, _, _) => presented?.GetCertHashString() == certificate.Thumbprint);
-        await Task.WhenAll(
-            server.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = certificate }, Stopping),
-            client.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "localhost" }, Stopping));
+        await using var pair = await Pair.OpenAsync(certificate, new SslServerAuthenticationOptions { ServerCertificate = certificate }, new SslClientAuthenticationOptions());
+        var (server, client) = (pair.Server, pair.Client);
 
         Assert.True(OpenSslSettings.TryApply(server));
 
@@ -53,12 +44,20 @@ public sealed class OpenSslSettingsTests
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere TLS is not OpenSSL's.");
         using var certificate = SelfSigned();
         var context = SslStreamCertificateContext.Create(certificate, null, offline: true);
+        await using var first = await OpenAsync();
+        var before = first.Waiting;
 
-        var before = await TicketBytesAsync(context, isFirst: true);
-        var afterwards = await TicketBytesAsync(context, isFirst: false);
+        Assert.True(OpenSslSettings.TryApply(first.Server));
 
+        await using var second = await OpenAsync();
+        var afterwards = second.Waiting;
         Assert.True(before > 0, "The server gives no tickets at all.");
         Assert.InRange(afterwards, before * 0.4, before * 0.6);
+
+        Task<Pair> OpenAsync() => Pair.OpenAsync(
+            certificate,
+            new SslServerAuthenticationOptions { ServerCertificateContext = context },
+            new SslClientAuthenticationOptions { EnabledSslProtocols = SslProtocols.Tls13, AllowTlsResume = false });
     }
 
     [Fact]
@@ -70,34 +69,47 @@ public sealed class OpenSslSettingsTests
         Assert.False(OpenSslSettings.TryApply(null));
     }
 
-    /// <summary>How much the server says behind the client's last word of a handshake.</summary>
-    private static async Task<double> TicketBytesAsync(SslStreamCertificateContext context, bool isFirst)
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        using var connecting = new TcpClient();
-        await connecting.ConnectAsync((IPEndPoint)listener.LocalEndpoint, Stopping);
-        using var accepted = await listener.AcceptTcpClientAsync(Stopping);
-        await using var server = new SslStream(accepted.GetStream());
-        await using var client = new SslStream(
-            connecting.GetStream(), false, (_, presented, _, _) => presented?.GetCertHashString() == context.TargetCertificate.Thumbprint);
-        await Task.WhenAll(
-            server.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = context }, Stopping),
-            client.AuthenticateAsClientAsync(
-                new SslClientAuthenticationOptions { TargetHost = "localhost", EnabledSslProtocols = SslProtocols.Tls13, AllowTlsResume = false }, Stopping));
-        if (isFirst)
-        {
-            Assert.True(OpenSslSettings.TryApply(server));
-        }
-
-        return connecting.Available;
-    }
-
     private static X509Certificate2 SelfSigned()
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256);
         var now = TimeProvider.System.GetUtcNow();
         return request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
+    }
+
+    /// <summary>Both ends of a connection behind its handshake.</summary>
+    private sealed class Pair(TcpClient connecting, TcpClient accepted, SslStream server, SslStream client) : IAsyncDisposable
+    {
+        public SslStream Server => server;
+
+        public SslStream Client => client;
+
+        /// <summary>How much the server has said behind the client's last word of the handshake.</summary>
+        public double Waiting => connecting.Available;
+
+        public static async Task<Pair> OpenAsync(
+            X509Certificate2 certificate, SslServerAuthenticationOptions serverOptions, SslClientAuthenticationOptions clientOptions)
+        {
+            using var listener = new TcpListener(IPAddress.Loopback, 0);
+            listener.Start();
+            var connecting = new TcpClient();
+            await connecting.ConnectAsync((IPEndPoint)listener.LocalEndpoint, Stopping);
+            var accepted = await listener.AcceptTcpClientAsync(Stopping);
+            var server = new SslStream(accepted.GetStream());
+            var client = new SslStream(
+                connecting.GetStream(), false, (_, presented, _, _) => presented?.GetCertHashString() == certificate.Thumbprint);
+            clientOptions.TargetHost = "localhost";
+            await Task.WhenAll(
+                server.AuthenticateAsServerAsync(serverOptions, Stopping), client.AuthenticateAsClientAsync(clientOptions, Stopping));
+            return new Pair(connecting, accepted, server, client);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await client.DisposeAsync();
+            await server.DisposeAsync();
+            connecting.Dispose();
+            accepted.Dispose();
+        }
     }
 }

@@ -300,7 +300,7 @@ public sealed class SocketTransportTests
         Assert.False(await disposing);
 
         pair.Loop.Dispose();
-        pair.Loop.Post(new Nothing());
+        pair.Loop.Post(new Item(() => { }));
 
         async Task<bool> DisposeOnLoopAsync()
         {
@@ -399,19 +399,12 @@ public sealed class SocketTransportTests
         }
     }
 
-    private sealed class Nothing : IThreadPoolWorkItem
-    {
-        public void Execute()
-        {
-        }
-    }
-
-    /// <summary>A connection and the peer's socket.</summary>
     private sealed class Item(Action run) : IThreadPoolWorkItem
     {
         public void Execute() => run();
     }
 
+    /// <summary>A connection and the peer's socket.</summary>
     private sealed class Pair(Socket peer, SocketConnection connection, SocketLoop loop, bool ownsLoop) : IAsyncDisposable
     {
         public Socket Peer => peer;

@@ -71,8 +71,15 @@ internal static class EngineSession
                 Window(session) -= (uint)count;
             }
 
-            Writer(session.Connection).Send(frames);
-            return count;
+            try
+            {
+                Writer(session.Connection).Send(frames);
+                return count;
+            }
+            catch (Exception e) when (AmqpConnection.IsEngineClosed(e))
+            {
+                return Ended;
+            }
         }
     }
 
@@ -87,8 +94,15 @@ internal static class EngineSession
                 return false;
             }
 
-            link.SendMessage(message, buffer);
-            return true;
+            try
+            {
+                link.SendMessage(message, buffer);
+                return true;
+            }
+            catch (Exception e) when (AmqpConnection.IsEngineClosed(e))
+            {
+                return false;
+            }
         }
     }
 

@@ -133,8 +133,20 @@ internal sealed partial class EventsLink(LinkRequest request, AmqpHead head, Eve
     /// <returns>How many records from this one on have been sent; possibly none.</returns>
     private int SendTogether(IReadOnlyList<LogRecord> records, int from)
     {
-        var end = from + CountSendable(records.Count - from);
         var batch = _batch ??= NewBatch();
+        try
+        {
+            Fill(batch, records, from, from + CountSendable(records.Count - from));
+            return batch.Count == 0 ? 0 : SendSettled(batch);
+        }
+        finally
+        {
+            batch.Clear(); // An idle link keeps no memory.
+        }
+    }
+
+    private void Fill(TransferBatch batch, IReadOnlyList<LogRecord> records, int from, int end)
+    {
         try
         {
             for (var i = from; i < end && batch.HasRoom; i++)
@@ -143,7 +155,7 @@ internal sealed partial class EventsLink(LinkRequest request, AmqpHead head, Eve
                 Write(records[i], batch);
                 if (!batch.TryEndFrame())
                 {
-                    break;
+                    return;
                 }
             }
         }
@@ -151,15 +163,6 @@ internal sealed partial class EventsLink(LinkRequest request, AmqpHead head, Eve
         {
             // What is before it goes out; the next turn meets it first.
         }
-        catch
-        {
-            batch.Clear();
-            throw;
-        }
-
-        var sent = batch.Count == 0 ? 0 : SendSettled(batch);
-        batch.Clear(); // An idle link keeps no memory.
-        return sent;
     }
 
     private async Task ReadAsync(ReadFrom from)

@@ -188,15 +188,7 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
                 Interlocked.Add(ref _unsettledBytes, length);
             }
 
-            try
-            {
-                if (!EngineSession.TrySend(Link, new SentMessage { Bytes = isSettled ? 0 : length, Tag = tag }, buffer))
-                {
-                    _isClosed = true;
-                    return false;
-                }
-            }
-            catch (Exception e) when (AmqpConnection.IsEngineClosed(e))
+            if (!EngineSession.TrySend(Link, new SentMessage { Bytes = isSettled ? 0 : length, Tag = tag }, buffer))
             {
                 _isClosed = true;
                 return false;
@@ -235,15 +227,7 @@ internal abstract class OutgoingLink(LinkRequest request) : LinkEndpoint
                 return 0;
             }
 
-            try
-            {
-                sent = EngineSession.Send(Link, batch, Math.Min(_credit, batch.Count));
-            }
-            catch (Exception e) when (AmqpConnection.IsEngineClosed(e))
-            {
-                sent = EngineSession.Ended;
-            }
-
+            sent = EngineSession.Send(Link, batch, Math.Min(_credit, batch.Count));
             if (sent == EngineSession.Ended)
             {
                 _isClosed = true;

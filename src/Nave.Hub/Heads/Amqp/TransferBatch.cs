@@ -23,6 +23,7 @@ internal sealed class TransferBatch(ushort channel, uint handle, uint maxFrameBy
     private const int DeliveryIdAt = AmqpFrame.HeaderBytes + 12;
     private const int TagAt = DeliveryIdAt + 6;
 
+    private readonly byte[] _head = NewHead(channel, handle);
     private byte[]? _bytes;
     private int _length;
     private int _frameAt;
@@ -48,19 +49,7 @@ internal sealed class TransferBatch(ushort channel, uint handle, uint maxFrameBy
     public void BeginFrame()
     {
         _frameAt = _length;
-        var head = GetSpan(HeadBytes);
-        head[4] = 2; // Data offset, in words of four bytes.
-        head[5] = 0; // An AMQP frame.
-        BinaryPrimitives.WriteUInt16BigEndian(head[6..], channel);
-        ReadOnlySpan<byte> performative = [0x00, 0x53, (byte)Performative.Transfer, 0xc0, 19, 5];
-        performative.CopyTo(head[8..]);
-        head[14] = 0x70;
-        BinaryPrimitives.WriteUInt32BigEndian(head[15..], handle);
-        head[DeliveryIdAt - 1] = 0x70;
-        head[TagAt - 2] = 0xa0;
-        head[TagAt - 1] = 4;
-        head[TagAt + 4] = 0x43; // Message format 0.
-        head[TagAt + 5] = 0x41; // Settled.
+        _head.CopyTo(GetSpan(HeadBytes));
         Advance(HeadBytes);
     }
 
@@ -118,6 +107,24 @@ internal sealed class TransferBatch(ushort channel, uint handle, uint maxFrameBy
     {
         _ = GetSpan(sizeHint);
         return _bytes.AsMemory(_length);
+    }
+
+    // All of it but the frame's size, the delivery id and the tag.
+    private static byte[] NewHead(ushort channel, uint handle)
+    {
+        var head = new byte[HeadBytes];
+        head[4] = 2; // Data offset, in words of four bytes.
+        BinaryPrimitives.WriteUInt16BigEndian(head.AsSpan(6), channel);
+        ReadOnlySpan<byte> performative = [0x00, 0x53, (byte)Performative.Transfer, 0xc0, 19, 5];
+        performative.CopyTo(head.AsSpan(AmqpFrame.HeaderBytes));
+        head[14] = 0x70;
+        BinaryPrimitives.WriteUInt32BigEndian(head.AsSpan(15), handle);
+        head[DeliveryIdAt - 1] = 0x70;
+        head[TagAt - 2] = 0xa0;
+        head[TagAt - 1] = 4;
+        head[TagAt + 4] = 0x43; // Message format 0.
+        head[TagAt + 5] = 0x41; // Settled.
+        return head;
     }
 
     private void Grow(int sizeHint)

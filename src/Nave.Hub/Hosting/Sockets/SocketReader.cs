@@ -53,28 +53,18 @@ internal sealed class SocketReader : PipeReader, IThreadPoolWorkItem
                 throw new InvalidOperationException("A read is under way already.");
             }
 
-            if (TryTake(out var result))
+            if (TryAnswer(out var answer))
             {
-                return new ValueTask<ReadResult>(result);
-            }
-
-            if (_failure is not null)
-            {
-                return ValueTask.FromException<ReadResult>(_failure);
+                return answer;
             }
 
             if (_isReadable && !_read.ResumesOnLoop)
             {
                 // Upon the pool there is no round of others to wait for: what has come meanwhile is taken at once.
                 Receive();
-                if (TryTake(out result))
+                if (TryAnswer(out answer))
                 {
-                    return new ValueTask<ReadResult>(result);
-                }
-
-                if (_failure is not null)
-                {
-                    return ValueTask.FromException<ReadResult>(_failure);
+                    return answer;
                 }
             }
 
@@ -250,6 +240,18 @@ internal sealed class SocketReader : PipeReader, IThreadPoolWorkItem
 
         result = default;
         return false;
+    }
+
+    private bool TryAnswer(out ValueTask<ReadResult> answer)
+    {
+        if (TryTake(out var result))
+        {
+            answer = new ValueTask<ReadResult>(result);
+            return true;
+        }
+
+        answer = _failure is null ? default : ValueTask.FromException<ReadResult>(_failure);
+        return _failure is not null;
     }
 
     private void Receive()

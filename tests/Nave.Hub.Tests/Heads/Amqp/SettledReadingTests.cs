@@ -87,7 +87,7 @@ public sealed class SettledReadingTests
         await server.AppendAsync(partition: 0, [9, 9, 9, 9]); // No version of ours.
         await using var raw = await RawAmqp.OpenAsync(server);
         await raw.AuthenticateAsync(server.Token());
-        await raw.SendAsync([.. RawAmqp.Begin(), .. RawAmqp.Attach("r", 0, source: "nave/ConsumerGroups/$Default/Partitions/0", sndSettleMode: [0x50, settleMode]), .. RawAmqp.Flow(0, 0, 100)]);
+        await raw.SendAsync([.. RawAmqp.Begin(), .. Attach(0, settleMode: settleMode), .. RawAmqp.Flow(0, 0, 100)]);
 
         for (var i = 0; i < 20; i++)
         {
@@ -135,8 +135,9 @@ public sealed class SettledReadingTests
         }
     }
 
-    private static byte[] Attach(uint handle, int partition = 0) => RawAmqp.Attach(
-        $"r{handle}", handle, source: $"nave/ConsumerGroups/$Default/Partitions/{partition}", sndSettleMode: [0x50, 1]);
+    // Settled unless said otherwise.
+    private static byte[] Attach(uint handle, int partition = 0, byte settleMode = 1) => RawAmqp.Attach(
+        $"r{handle}", handle, source: $"nave/ConsumerGroups/$Default/Partitions/{partition}", sndSettleMode: [0x50, settleMode]);
 
     private static async Task<byte[]> ReadTransferAsync(RawAmqp raw)
     {
